@@ -1,0 +1,128 @@
+import Platform
+import Synchronization
+import SystemPackage
+
+/// The store's objects as files.
+///
+/// ```
+/// <directory>/objects/ab/cdef…  one file an object, by the hexadecimal digits of its name
+/// <directory>/incoming/<n>      an object that is being written
+/// ```
+///
+/// A file gets its name when it is whole: after `kill -9` what has a name is right. After a loss of power it need not
+/// be, unless `synchronize` had returned: so what no snapshot refers to is removed before anything is written.
+final class ObjectFiles: Sendable {
+    private let objects: FilePath
+    private let incoming: FilePath
+    private let nextNumber = Atomic<UInt64>(0)
+    /// Open from the beginning: the kernel tells a descriptor of the errors since it was opened, and of each once.
+    private let opened: FileDescriptor
+    private let synchronizing = Monitor(Synchronizing())
+
+    private struct Synchronizing: Sendable {
+        var isUnderWay = false
+        /// Stays: what was written before may be lost, also what others find to be there.
+        var failure: Errno?
+    }
+
+    init(directory: FilePath) throws(Errno) {
+        objects = directory.appending("objects")
+        incoming = directory.appending("incoming")
+        try createDirectories(objects)
+        try createDirectories(incoming)
+        opened = try .openFile(objects, .readOnly, options: [.directory])
+    }
+
+    deinit { opened.closeIgnoringErrors() }
+
+    func path(of name: Digest) -> FilePath {
+        let hex = name.hex
+        return objects.appending(String(hex.prefix(2))).appending(String(hex.dropFirst(2)))
+    }
+
+    /// Writes an object unless it is there. One whose length is wrong is written anew.
+    func put(_ bytes: RawSpan, as name: Digest) throws(Errno) {
+        let path = path(of: name)
+        if try sizeBytes(of: path) == Int64(bytes.byteCount) { return }
+        let (file, fresh) = try makeIncoming()
+        do throws(Errno) {
+            defer { file.closeIgnoringErrors() }
+            try file.writeAll(bytes, at: 0)
+        } catch {
+            try removeFile(at: fresh)
+            throw error
+        }
+        do throws(Errno) {
+            try renameFile(fresh, to: path)
+        } catch .noSuchFileOrDirectory {
+            try createDirectories(path.removingLastComponent())
+            try renameFile(fresh, to: path)
+        }
+    }
+
+    private func makeIncoming() throws(Errno) -> (FileDescriptor, FilePath) {
+        while true {
+            let number = nextNumber.add(1, ordering: .relaxed).newValue
+            let path = incoming.appending("\(number)")
+            do throws(Errno) {
+                let file = try FileDescriptor.openFile(
+                    path, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
+                return (file, path)
+            } catch .fileExists {
+                // What an earlier process left: `sweep` takes it away.
+                continue
+            }
+        }
+    }
+
+    /// Nil when the object is not there.
+    func sizeBytes(of name: Digest) throws(Errno) -> Int64? { try sizeBytes(of: path(of: name)) }
+
+    private func sizeBytes(of path: FilePath) throws(Errno) -> Int64? {
+        do throws(Errno) {
+            return try FileStatus(of: path).sizeBytes
+        } catch .noSuchFileOrDirectory {
+            return nil
+        }
+    }
+
+    func open(_ name: Digest) throws(Errno) -> FileDescriptor { try .openFile(path(of: name), .readOnly) }
+
+    func remove(_ name: Digest) throws(Errno) { try removeFile(at: path(of: name)) }
+
+    /// Removes what a process that was killed left half written.
+    func removeIncoming() throws(Errno) {
+        for name in try Directory.names(in: incoming) { try removeFile(at: incoming.appending(name)) }
+    }
+
+    /// Each object that is there, in the order of the names.
+    func forEachName(_ body: (Digest) throws -> Void) throws {
+        for shard in try Directory.names(in: objects).sorted() {
+            for rest in try Directory.names(in: objects.appending(shard)).sorted() {
+                // What has no object's name is not ours to judge.
+                if let name = Digest(hex: shard + rest) { try body(name) }
+            }
+        }
+    }
+
+    /// Returns when every object is durable: the filesystem is asked once, not each file.
+    ///
+    /// Once that has failed it fails for good, until the next process has swept away what no snapshot refers to: the
+    /// kernel takes pages that it could not write for written, and who asks again is told of no error.
+    func synchronize() throws(Errno) {
+        try synchronize { () throws(Errno) in try opened.synchronizeFilesystem() }
+    }
+
+    /// One at a time: who comes while another one is told of an error must be told of it too.
+    func synchronize(_ body: () throws(Errno) -> Void) throws(Errno) {
+        synchronizing.wait { $0.isUnderWay ? nil : ($0.isUnderWay = true) }
+        defer { synchronizing.withLock { $0.isUnderWay = false } }
+        if let failure = synchronizing.withLock({ $0.failure }) { throw failure }
+        do throws(Errno) {
+            try body()
+        } catch {
+            synchronizing.withLock { $0.failure = error }
+            throw error
+        }
+    }
+}

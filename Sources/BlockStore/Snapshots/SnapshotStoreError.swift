@@ -1,0 +1,27 @@
+public import SystemPackage
+
+/// What an object of the store is.
+public enum ObjectKind: String, Hashable, Sendable {
+    case block
+    case segment
+    case manifest
+}
+
+/// Why an object of the snapshot store could not be had. Nothing else is harmed by it.
+public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    case missing(ObjectKind, Digest)
+    /// The bytes are not those that the name stands for.
+    case damaged(ObjectKind, Digest)
+    /// The bytes are those that were written, but no version that is known here, or against the format's rules.
+    case malformed(ObjectKind, Digest, reason: String)
+    case failed(ObjectKind, Digest, Errno)
+
+    public var description: String {
+        switch self {
+        case .missing(let kind, let name): "\(kind.rawValue) \(name) is missing"
+        case .damaged(let kind, let name): "\(kind.rawValue) \(name) is damaged"
+        case .malformed(let kind, let name, let reason): "\(kind.rawValue) \(name) cannot be understood: \(reason)"
+        case .failed(let kind, let name, let error): "\(kind.rawValue) \(name) could not be read: \(error)"
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Glibc
+import Synchronization
+public import SystemPackage
+
+/// What one snapshot that is being made writes into the store. Until `end` nothing of it is removed, so the snapshot
+/// is to be in the catalog, or given up, before that.
+public final class SnapshotWriter: BlockSink {
+    let store: SnapshotStore
+    private let number: Int
+
+    init(_ store: SnapshotStore, number: Int) {
+        self.store = store
+        self.number = number
+    }
+
+    deinit { store.release(number) }
+
+    /// Keeps a whole block and gives its name; `nil` for zeros.
+    public func put(_ block: RawSpan) throws(Errno) -> Digest? {
+        precondition(block.byteCount == Int(VolumeBlock.bytes), "a block is written whole")
+        return block.isZeros ? nil : try putObject(block)
+    }
+
+    /// Holds an object that was written before, by the last process: a cut's block that has its name.
+    public func hold(_ name: Digest) { store.hold(name, for: number) }
+
+    func putObject(_ bytes: RawSpan) throws(Errno) -> Digest {
+        let name = Digest(of: bytes)
+        // Held before it is looked for: see `remove`.
+        hold(name)
+        try store.files.put(bytes, as: name)
+        return name
+    }
+
+    /// The snapshot is in the catalog, or was given up.
+    public func end() { store.release(number) }
+}
+
+extension RawSpan {
+    /// Whether there is nothing but zeros.
+    fileprivate var isZeros: Bool {
+        unsafe withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress, bytes.count > 0 else { return true }
+            // Each byte is as the one before it, and the first is zero.
+            return unsafe bytes[0] == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import Platform
+
+/// Who has which blocks to himself: a claim waits until no other one overlaps it.
+///
+/// A thread holds one claim of a set at a time, so nobody waits in a circle.
+struct BlockClaims: ~Copyable, Sendable {
+    private let claimed = Monitor<[Range<Int>]>([])
+
+    /// Blocks the thread while others have claimed any of the blocks, then runs `body` with all of them claimed.
+    func with<Result, Failure>(
+        _ blocks: Range<Int>, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        claimed.wait { claimed -> Void? in
+            if claimed.contains(where: { $0.overlaps(blocks) }) { return nil }
+            claimed.append(blocks)
+        }
+        defer {
+            claimed.withLock { claimed in
+                if let place = claimed.firstIndex(of: blocks) { claimed.remove(at: place) }
+            }
+        }
+        return try body()
+    }
+}

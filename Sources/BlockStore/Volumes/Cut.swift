@@ -1,0 +1,291 @@
+import Platform
+import Synchronization
+import SystemPackage
+
+/// One volume at one instant, until its blocks have been copied.
+///
+/// A block that is `needed` and neither `saved` nor `done` is still in the volume as it was. Before it is written over
+/// it is saved to `old`, so that at each moment its bytes are in one known place:
+///
+/// ```
+/// writer:  old ← the volume's block · saved := 1 · writes          (a hole: done := 1 · writes)
+/// copier:  reads the volume's block · saved? then reads old instead · put · name · done := 1
+/// ```
+///
+/// The copier takes no lock: if it read anything of a later write, `saved` had been set before that write began, so
+/// looking at it afterwards finds it. Killed between any two steps, the next process does the step again: a bit is
+/// set only when what it promises is in the page cache. After a loss of power a cut is given up.
+///
+/// Where the filesystem can share extents the cut has clones of the volume's files, and writers owe nothing.
+public final class Cut: Sendable {
+    /// The snapshot's, as it was given.
+    public let name: String
+    public let volume: String
+    public let volumeSizeBytes: Int64
+    /// Whose blocks are the cut's where nothing changed: a cut's name or a restore source's. `nil`: no block but the
+    /// changed ones holds anything.
+    public let base: String?
+    let isClone: Bool
+    let directory: CutDirectory
+    private let parts: VolumeFile
+    private let needed: MappedBits
+    private let saved: MappedBits
+    private let done: MappedBits
+    private let failureWord: MappedBits
+    private let old: VolumeFile
+    private let names: FileDescriptor
+    let blockCount: Int
+    private let claims = BlockClaims()
+    private let hasFailed = Atomic(false)
+    private let isCancelled = Atomic(false)
+    private let refusal = Mutex<CutFailure?>(nil)
+    /// The volume that saves blocks for it: it must be the one that is written as long as the cut is there.
+    private let owner = Mutex<VolumeBlocks?>(nil)
+    private let progressState = Mutex(CutProgress(doneBlocks: 0, totalBlocks: nil))
+
+    /// Opens a cut that has been made.
+    init(_ directory: CutDirectory, _ record: CutRecord, store: VolumeStore) throws(Errno) {
+        self.directory = directory
+        name = directory.cut
+        volume = directory.volume
+        volumeSizeBytes = record.sizeBytes
+        base = record.base
+        isClone = record.isClone
+        blockCount = VolumeBlock.count(sizeBytes: record.sizeBytes)
+        parts = try store.openParts(sizeBytes: record.sizeBytes, .readOnly) { directory.part($0) }
+        needed = try MappedBits(directory.needed, capacity: VolumeBlock.capacity)
+        saved = try MappedBits(directory.saved, capacity: VolumeBlock.capacity)
+        done = try MappedBits(directory.done, capacity: VolumeBlock.capacity)
+        failureWord = try MappedBits(directory.failure, capacity: 64)
+        old = try store.openParts(sizeBytes: record.sizeBytes, .readWrite) { directory.old($0) }
+        names = try .openFile(directory.names, .readWrite)
+        hasFailed.store(CutFailure(word: failureWord.word(0)) != nil, ordering: .relaxed)
+    }
+
+    deinit { names.closeIgnoringErrors() }
+
+    /// Keeps the volume open; nothing ends that.
+    func keep(_ volume: VolumeBlocks?) { owner.withLock { $0 = volume } }
+
+    // MARK: What becomes of it
+
+    /// Why it will not become a snapshot; `nil` while it may.
+    public var failure: CutFailure? {
+        guard hasFailed.load(ordering: .acquiring) else { return nil }
+        return refusal.withLock { $0 } ?? CutFailure(word: failureWord.word(0))
+    }
+
+    /// The first failure stays. Written down before anybody goes on, in space that is there.
+    func fail(_ failure: CutFailure) {
+        refusal.withLock { refusal in
+            if hasFailed.load(ordering: .relaxed) { return }
+            refusal = failure
+            failureWord.setWord(0, to: failure.word)
+            hasFailed.store(true, ordering: .releasing)
+        }
+    }
+
+    /// Ends copying, which then throws `.cancelled`. Nothing is given back before `TrackedVolumes.finish`.
+    public func cancel() {
+        isCancelled.store(true, ordering: .relaxed)
+    }
+
+    public var progress: CutProgress { progressState.withLock { $0 } }
+
+    // MARK: The writer's side
+
+    /// Whether a block must be saved before it is written over.
+    @inline(__always)
+    func owes(_ block: Int) -> Bool {
+        block < blockCount && needed.isSet(block) && !saved.isSet(block) && !done.isSet(block)
+            && !hasFailed.load(ordering: .relaxed)
+    }
+
+    /// Saves what a write is about to change. If that fails, the cut does; the write goes on.
+    func save(_ blocks: Range<Int>) {
+        let end = min(blocks.upperBound, blockCount)
+        var position = blocks.lowerBound
+        do throws(Errno) {
+            while position < end, let next = needed.firstSet(in: position..<end) {
+                let block = try skipHole(from: next, to: end)
+                if block < end { try saveOne(block) }
+                position = block + 1
+            }
+        } catch {
+            fail(CutFailure(error))
+        }
+    }
+
+    private func saveOne(_ block: Int) throws(Errno) {
+        try claims.with(block..<block + 1) { () throws(Errno) in
+            if !owes(block) { return }
+            let buffer = BlockBuffer()
+            let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
+            try buffer.fill { (span) throws(Errno) in
+                try parts.read(into: &span, count: range.count, at: range.lowerBound)
+            }
+            try buffer.withBytes(0..<range.count) { (bytes) throws(Errno) in
+                try old.write(bytes, at: range.lowerBound)
+            }
+            saved.set(block)
+        }
+    }
+
+    /// Notes that the blocks from `start` up to the next data were zeros, unless they have been saved: who punches a
+    /// block that held something saves it first. Gives the block with that data, or `end`.
+    private func skipHole(from start: Int, to end: Int) throws(Errno) -> Int {
+        let data = min(end, try nextData(from: start) ?? end)
+        for block in start..<data where owes(block) { done.set(block) }
+        return data
+    }
+
+    private func nextData(from block: Int) throws(Errno) -> Int? {
+        let offset = Int64(block) * VolumeBlock.bytes
+        if offset >= volumeSizeBytes { return nil }
+        do throws(Errno) {
+            return Int(try parts.next(.data, from: offset) / VolumeBlock.bytes)
+        } catch .noSuchAddressOrDevice {
+            return nil
+        }
+    }
+
+    // MARK: The copier's side
+
+    /// Copies what is not copied yet, in the order of the blocks, on the calling thread, which should be one that may
+    /// block for long. Done again, or by the next process, it goes on. One thread at a time.
+    ///
+    /// - Throws: why the cut has failed; also when a writer's saving failed.
+    public func copy(into sink: any BlockSink) throws(CutFailure) {
+        do {
+            try count()
+            let buffer = BlockBuffer()
+            var position = 0
+            while let block = try nextUncopied(from: position) {
+                if isCancelled.load(ordering: .relaxed) { throw CutFailure.cancelled }
+                if let failure { throw failure }
+                try copy(block, buffer, into: sink)
+                progressState.withLock { $0.doneBlocks += 1 }
+                position = block + 1
+            }
+            if let failure { throw failure }
+        } catch {
+            let failure = CutFailure(error)
+            if failure != .cancelled { fail(failure) }
+            throw failure
+        }
+    }
+
+    private func count() throws(Errno) {
+        var counted = CutProgress(doneBlocks: 0, totalBlocks: 0)
+        var position = 0
+        while let block = try nextCandidate(from: position) {
+            counted.totalBlocks = (counted.totalBlocks ?? 0) + 1
+            if done.isSet(block) { counted.doneBlocks += 1 }
+            position = block + 1
+        }
+        progressState.withLock { [counted] in $0 = counted }
+    }
+
+    private func copy(_ block: Int, _ buffer: borrowing BlockBuffer, into sink: any BlockSink) throws {
+        let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
+        try read(block, range, buffer)
+        // A writer found zeros here, which is all that there is to know.
+        if done.isSet(block) { return }
+        buffer.zero(from: range.count)
+        let name = try buffer.withBytes(0..<Int(VolumeBlock.bytes)) { (bytes) throws in try sink.put(bytes) }
+        if let name { try unsafe names.writeAll(name.bytes.span.bytes, at: Int64(block * Digest.byteCount)) }
+        done.set(block)
+        if saved.isSet(block) {
+            try old.punchHole(at: range.lowerBound, length: Int64(range.count))
+        }
+    }
+
+    private func read(_ block: Int, _ range: Range<Int64>, _ buffer: borrowing BlockBuffer) throws(Errno) {
+        try read(block, range, buffer) { (span) throws(Errno) in
+            try parts.read(into: &span, count: range.count, at: range.lowerBound)
+        }
+    }
+
+    /// - Parameter readVolume: reads the block from the volume, perhaps while it is written.
+    func read(
+        _ block: Int, _ range: Range<Int64>, _ buffer: borrowing BlockBuffer,
+        readVolume: (inout MutableRawSpan) throws(Errno) -> Void
+    ) throws(Errno) {
+        if !saved.isSet(block) {
+            try buffer.fill(readVolume)
+            // Only now: see above.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if !saved.isSet(block) { return }
+        }
+        try buffer.fill { (span) throws(Errno) in
+            try old.read(into: &span, count: range.count, at: range.lowerBound)
+        }
+    }
+
+    /// The next block that has to be copied and is not.
+    private func nextUncopied(from position: Int) throws(Errno) -> Int? {
+        var position = position
+        while let block = try nextCandidate(from: position) {
+            if !done.isSet(block) { return block }
+            position = block + 1
+        }
+        return nil
+    }
+
+    /// The next needed block that holds data, or did.
+    ///
+    /// The hole is looked for before `saved` is looked at: what has been punched since was saved before that.
+    private func nextCandidate(from position: Int) throws(Errno) -> Int? {
+        var position = position
+        while let block = needed.firstSet(in: position..<blockCount) {
+            let data = try nextData(from: block) ?? blockCount
+            if data <= block { return block }
+            // Only needed blocks are saved.
+            if let candidate = saved.firstSet(in: block..<min(data, blockCount)) { return candidate }
+            position = min(data, blockCount)
+        }
+        return nil
+    }
+
+    /// Each block that may differ from the base, in order, once `copy` has returned: its name, or `nil` when it reads as
+    /// zeros. Without a base, those that hold something.
+    public func forEachChange(_ body: (Int, Digest?) throws -> Void) throws {
+        var position = 0
+        var chunk: (start: Int, bytes: [UInt8]) = (0, [])
+        while let block = try nextChange(from: position) {
+            if !(chunk.start..<chunk.start + chunk.bytes.count / Digest.byteCount).contains(block) {
+                chunk = (block, try readNames(from: block))
+            }
+            let place = (block - chunk.start) * Digest.byteCount
+            let name = Digest(stored: chunk.bytes[place..<place + Digest.byteCount])
+            if name != nil || base != nil { try body(block, name) }
+            position = block + 1
+        }
+    }
+
+    /// Without a base a hole need not be told of.
+    private func nextChange(from position: Int) throws(Errno) -> Int? {
+        let blocks = position..<blockCount
+        return (base == nil ? done : needed).firstSet(in: blocks)
+    }
+
+    private func readNames(from block: Int) throws(Errno) -> [UInt8] {
+        let count = min(4096, blockCount - block) * Digest.byteCount
+        let bytes = try names.bytes(at: Int64(block * Digest.byteCount), count: count)
+        // Beyond the file's end there are no names.
+        return bytes + [UInt8](repeating: 0, count: count - bytes.count)
+    }
+}
+
+/// How far the copy is.
+public struct CutProgress: Hashable, Sendable {
+    public var doneBlocks: Int
+    /// `nil` until copying has begun.
+    public var totalBlocks: Int?
+
+    /// From 0 to 100; 100 only when all is done.
+    public var percent: Int {
+        guard let totalBlocks else { return 0 }
+        return totalBlocks == 0 ? 100 : min(100, doneBlocks * 100 / totalBlocks)
+    }
+}

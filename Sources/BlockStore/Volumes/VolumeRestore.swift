@@ -1,0 +1,180 @@
+import Platform
+import Synchronization
+import SystemPackage
+
+/// The blocks of a volume that are still in the snapshot that it was made from.
+///
+/// A bit in `missing` says that the block's bytes are the source's, whatever the file holds. It is cleared once, never
+/// set, after the file has the bytes: those of the source, or those that a write has put in their place.
+///
+/// Two maps, since the kernel writes mapped pages when it likes. `missing` is right for as long as the kernel runs:
+/// after `kill -9` it goes on to be. `durablyMissing` is right after a loss of power: a bit is cleared in it only
+/// when the file's bytes are durable, and is made durable itself before a flush is answered. So
+/// - bytes first, then the bit: a block that is not missing has its bytes, after either end;
+/// - a flush that was answered has both: what was overwritten or discarded before it does not come back;
+/// - what was not flushed is the source's again after a loss of power, whole: as if it had not been written.
+final class VolumeRestore: Sendable {
+    let source: any RestoreSource
+    let missing: MappedBits
+    private let durablyMissing: MappedBits
+    private let directory: TrackingDirectory
+    private let claims = BlockClaims()
+    private let left: Atomic<Int>
+    /// How many blocks may have been missing when this was made.
+    let total: Int
+    /// Whether `durablyMissing` may be behind. Raised after a bit was cleared, lowered before the maps are compared.
+    private let isBehind = Atomic(true)
+    private let isFlushing = Monitor(false)
+    private let hasEnded = Atomic(false)
+
+    /// - Parameter isSameBoot: whether `missing` is still what the last process left.
+    init(
+        _ source: any RestoreSource, in directory: TrackingDirectory, blocks: Int, isSameBoot: Bool
+    ) throws(Errno) {
+        self.source = source
+        self.directory = directory
+        missing = try MappedBits(directory.missing, capacity: VolumeBlock.capacity)
+        durablyMissing = try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity)
+        if !isSameBoot { try Self.copy(durablyMissing, to: missing, blocks: blocks) }
+        total = missing.count(in: 0..<blocks)
+        left = Atomic(total)
+        wordCount = (blocks + 63) / 64
+    }
+
+    /// As many as may have bits. A volume that grows has no more to restore.
+    private let wordCount: Int
+
+    /// Writes down durably that everything is missing.
+    static func begin(
+        _ source: any RestoreSource, in directory: TrackingDirectory, blocks: Int
+    ) throws(Errno) {
+        let map = try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity)
+        try map.reserve(blocks)
+        for range in source.writtenBlocks { map.set(range.clamped(to: 0..<blocks)) }
+        try map.synchronize()
+        try copy(map, to: try MappedBits(directory.missing, capacity: VolumeBlock.capacity), blocks: blocks)
+        try replaceFile(directory.source, with: Array(source.name.utf8))
+    }
+
+    private static func copy(_ map: MappedBits, to other: MappedBits, blocks: Int) throws(Errno) {
+        try other.reserve(blocks)
+        for word in 0..<(blocks + 63) / 64 { other.setWord(word, to: map.word(word)) }
+    }
+
+    /// Whether nothing is missing. Never false again once it is true.
+    @inline(__always)
+    var isComplete: Bool { left.load(ordering: .acquiring) == 0 }
+
+    var leftCount: Int { left.load(ordering: .acquiring) }
+
+    @inline(__always)
+    func isMissing(_ block: Int) -> Bool { missing.isSet(block) }
+
+    func firstMissing(in blocks: Range<Int>) -> Int? {
+        isComplete ? nil : missing.firstSet(in: blocks.clamped(to: 0..<VolumeBlock.capacity))
+    }
+
+    /// Whether a missing block is more than zeros. When that cannot be told, it is.
+    func holdsData(_ block: Int) -> Bool {
+        do {
+            return try source.hasBlock(block)
+        } catch {
+            return true
+        }
+    }
+
+    /// Nobody else restores or overwrites these blocks while `body` runs.
+    func claiming<Result, Failure>(
+        _ blocks: Range<Int>, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try claims.with(blocks, body)
+    }
+
+    /// Gets a block if it is still missing. The caller has claimed it.
+    ///
+    /// - Returns: whether it was missing.
+    func fetch(_ block: Int, into file: VolumeFile) throws(RestoreFailure) -> Bool {
+        if !isMissing(block) { return false }
+        let buffer = BlockBuffer()
+        let hasBytes: Bool
+        do {
+            hasBytes = try buffer.fill { (span) throws in try source.read(block, into: &span) }
+        } catch {
+            throw .unreadable(error)
+        }
+        do throws(Errno) {
+            try put(buffer, hasBytes: hasBytes, block, into: file)
+        } catch {
+            throw .unwritable(error)
+        }
+        clear(block..<block + 1)
+        return true
+    }
+
+    private func put(
+        _ buffer: borrowing BlockBuffer, hasBytes: Bool, _ block: Int, into file: VolumeFile
+    ) throws(Errno) {
+        let range = VolumeBlock.range(block, sizeBytes: file.sizeBytes)
+        // A write that failed half way may have left something behind.
+        guard hasBytes else {
+            return try file.punchHole(at: range.lowerBound, length: Int64(range.count))
+        }
+        try buffer.withBytes(0..<range.count) { (bytes) throws(Errno) in try file.write(bytes, at: range.lowerBound) }
+    }
+
+    /// Blocks have their bytes.
+    func clear(_ blocks: Range<Int>) {
+        let cleared = missing.clear(blocks)
+        if cleared == 0 { return }
+        isBehind.store(true, ordering: .releasing)
+        left.subtract(cleared, ordering: .releasing)
+    }
+
+    /// Makes durable what `synchronize` makes durable, and that it need not be restored.
+    func flush(_ synchronize: () throws(Errno) -> Void) throws(Errno) {
+        // Whoever finds nothing to do must still not be answered before another one's flush that has it.
+        isFlushing.wait { $0 ? nil : ($0 = true) }
+        defer { isFlushing.withLock { $0 = false } }
+        guard isBehind.exchange(false, ordering: .acquiringAndReleasing) else { return try synchronize() }
+        do throws(Errno) {
+            let restored = restoredWords()
+            try synchronize()
+            for (word, bits) in restored { durablyMissing.setWord(word, to: durablyMissing.word(word) & ~bits) }
+            if !restored.isEmpty { try durablyMissing.synchronize() }
+        } catch {
+            isBehind.store(true, ordering: .releasing)
+            throw error
+        }
+    }
+
+    /// Whether a flush has to pass here.
+    @inline(__always)
+    var concernsFlushes: Bool { !hasEnded.load(ordering: .relaxed) }
+
+    private func restoredWords() -> [(word: Int, bits: UInt64)] {
+        (0..<wordCount).compactMap { word in
+            let bits = durablyMissing.word(word) & ~missing.word(word)
+            return bits == 0 ? nil : (word, bits)
+        }
+    }
+
+    /// Once nothing is missing: makes that durable, and needs the source no more. False when something is missing.
+    func end(_ synchronize: () throws(Errno) -> Void) throws(Errno) -> Bool {
+        guard isComplete else { return false }
+        if hasEnded.load(ordering: .acquiring) { return true }
+        try flush(synchronize)
+        if try Directory.unlink(directory.source) { try Directory.synchronize(directory.path) }
+        hasEnded.store(true, ordering: .releasing)
+        _ = try Directory.unlink(directory.missing)
+        _ = try Directory.unlink(directory.durablyMissing)
+        return true
+    }
+}
+
+/// Why a missing block did not come.
+enum RestoreFailure: Error {
+    /// The source does not have it, or not its right bytes.
+    case unreadable(any Error)
+    /// The volume could not take it.
+    case unwritable(Errno)
+}

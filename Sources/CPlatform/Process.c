@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "CPlatformProcess.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* The thread that reads signals. */
+static pid_t signal_reader;
+
+/* Some libraries have threads that block nothing, and the kernel gives a signal to any thread that lets it in. This is
+ * what such a thread then does: it hands the signal to the reader, who has it blocked, and so finds it. */
+static void pass_to_reader(int signal) {
+    int saved = errno;
+    syscall(SYS_tgkill, getpid(), signal_reader, signal);
+    errno = saved;
+}
+
+int cplatform_signal_descriptor(const int *signals, int count) {
+    const struct sigaction pass = {.sa_handler = pass_to_reader, .sa_flags = SA_RESTART};
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (error) return -error;
+    signal_reader = gettid();
+    for (int i = 0; i < count; i++) {
+        if (signals[i] != SIGCHLD && sigaction(signals[i], &pass, NULL) < 0) return -errno;
+    }
+    int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+int cplatform_read_signal(int descriptor) {
+    struct signalfd_siginfo info;
+    ssize_t count = read(descriptor, &info, sizeof info);
+    if (count < 0) return -errno;
+    return count == sizeof info ? (int)info.ssi_signo : -EIO;
+}
+
+int cplatform_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0;
+}
+
+pid_t cplatform_spawn(const char *path, char *const argv[], const int *keep, int keep_count) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t child;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    /* dup2 of a descriptor onto itself clears its close-on-exec flag in the child (glibc >= 2.29). */
+    for (int i = 0; i < keep_count; i++) posix_spawn_file_actions_adddup2(&actions, keep[i], keep[i]);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawn(&child, path, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return error ? -error : child;
+}
+
+int cplatform_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
+}

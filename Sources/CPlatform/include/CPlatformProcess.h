@@ -1,0 +1,23 @@
+#pragma once
+
+/* Processes and signals. */
+
+#include <sys/types.h>
+
+/* signalfd(2) for the given signals, blocked in the calling thread first; close-on-exec.
+ * Glibc's Swift module does not show <sys/signalfd.h>. */
+int cplatform_signal_descriptor(const int *signals, int count);
+
+/* Reads one signal number from a signal descriptor; blocks until there is one. */
+int cplatform_read_signal(int descriptor);
+
+/* prctl(PR_SET_PDEATHSIG): the kernel sends `signal` to this process when its parent dies. Variadic in C. */
+int cplatform_set_parent_death_signal(int signal);
+
+/* posix_spawn(3) of `path`; `keep` names the descriptors that the child inherits under the same numbers.
+ * Signals are unblocked in the child. Returns the process id. Here, because the file-action and attribute
+ * types are opaque unions that Swift can only handle through raw memory. */
+pid_t cplatform_spawn(const char *path, char *const argv[], const int *keep, int keep_count);
+
+/* pipe2(2) with O_CLOEXEC, which stands behind _GNU_SOURCE. `ends` takes the read end and the write end. */
+int cplatform_pipe(int ends[2]);

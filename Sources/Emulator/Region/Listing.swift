@@ -1,0 +1,105 @@
+// The order in which a region lists its resources, and the pages that a list comes in.
+import Driver
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A resource's place in its listing: by the time that it was made, then id.
+struct ListingPlace<Resource>: Hashable, Sendable, Comparable {
+    let time: Date
+    let id: Identifier<Resource>
+
+    static func < (left: Self, right: Self) -> Bool {
+        (left.time, left.id) < (right.time, right.id)
+    }
+}
+
+/// Where a page ended, as text: it stays good when the resource there is deleted.
+extension ListingPlace {
+    init(token: String) throws(StorageError) {
+        let parts = token.split(separator: "/", maxSplits: 1)
+        guard parts.count == 2, let time = Date(tokenText: parts[0]) else {
+            throw StorageError(.invalidNextToken, "The token '\(token)' is invalid.")
+        }
+        self.init(time: time, id: Identifier(String(parts[1])))
+    }
+
+    var token: String { "\(time.milliseconds)/\(id)" }
+}
+
+/// All places, in order.
+struct Listing<Resource>: Sendable {
+    private var places: [ListingPlace<Resource>]
+
+    init(_ places: [ListingPlace<Resource>] = []) {
+        self.places = places.sorted()
+    }
+
+    mutating func insert(_ place: ListingPlace<Resource>) {
+        places.insert(place, at: position(after: place))
+    }
+
+    /// Removes a place that is there.
+    mutating func remove(_ place: ListingPlace<Resource>) {
+        places.remove(at: position(after: place) - 1)
+    }
+
+    /// What comes after `place`, which need not exist any more; all, after none.
+    func after(_ place: ListingPlace<Resource>?) -> ArraySlice<ListingPlace<Resource>> {
+        places[(place.map(position(after:)) ?? 0)...]
+    }
+
+    private func position(after place: ListingPlace<Resource>) -> Int {
+        var low = 0
+        var high = places.count
+        while low < high {
+            let middle = (low + high) / 2
+            if places[middle] <= place { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// A page of what was found, in the listing's order.
+struct ListingPage<Item> {
+    let items: ArraySlice<Item>
+    /// Present when there is more.
+    let nextToken: String?
+
+    init<Resource>(_ found: [Item], limit: Int?, place: (Item) -> ListingPlace<Resource>) {
+        items = found.prefix(limit ?? found.count)
+        nextToken = items.count < found.count ? items.last.map { place($0).token } : nil
+    }
+}
+
+/// Refuses what cannot be paged.
+///
+/// - Parameter set: EC2's name for the parameter of ids.
+func checkPaging<Resource>(
+    maxResults: Int?, ids: [Identifier<Resource>], set: String
+) throws(StorageError) {
+    guard let limit = maxResults else { return }
+    guard ids.isEmpty else {
+        throw StorageError(
+            .invalidParameterCombination, "The parameter \(set) cannot be used with the parameter maxResults")
+    }
+    guard limit > 0 else {
+        throw StorageError(
+            .invalidParameterValue,
+            "Value ( \(limit) ) for parameter maxResults is invalid. Expecting a value greater than 0.")
+    }
+}
+
+extension Date {
+    /// A time out of a token; nothing for one that no clock here shows, on which the arithmetic of dates would trap.
+    fileprivate init?(tokenText: some StringProtocol) {
+        let yearTenThousandMilliseconds: Int64 = 253_402_300_800_000
+        guard let milliseconds = Int64(tokenText), (0..<yearTenThousandMilliseconds).contains(milliseconds) else {
+            return nil
+        }
+        self.init(milliseconds: milliseconds)
+    }
+}

@@ -1,0 +1,164 @@
+// Making volumes, and remembering which request made which.
+import Driver
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+extension Region {
+    /// EC2 forgets a client token after about 12 hours.
+    static let tokenLifetime: TimeInterval = 24 * 3_600
+    static let tokenPurgeInterval: TimeInterval = 3_600
+    static let maximumTokenLength = 64
+
+    /// Checks in EC2's order: zone, tags, snapshot, limits, Multi-Attach, client token, name.
+    func create(_ request: CreateVolumeRequest) async throws -> Volume {
+        let specification = try checkedSpecification(request)
+        guard let token = request.clientToken, !token.isEmpty else {
+            return try await create(request, specification, token: nil)
+        }
+        guard token.count <= Self.maximumTokenLength else {
+            throw StorageError(
+                .invalidParameterValue,
+                "Client token must be less than or equal to \(Self.maximumTokenLength) characters.")
+        }
+        let parameters = try Self.parameters(of: request)
+        return try await exclusively(.token(token)) { region in
+            if let answered = try region.earlierAnswer(token, parameters) { return answered }
+            return try await region.create(request, specification, token: (token, parameters))
+        }
+    }
+
+    // MARK: Checks
+
+    private func checkedSpecification(_ request: CreateVolumeRequest) throws -> VolumeSpecification {
+        if request.zone.rawValue.isEmpty { throw StorageError.missing("zone") }
+        guard configuration.zones.contains(request.zone) else {
+            throw StorageError.zoneNotFound(request.zone, known: configuration.zones)
+        }
+        try TagRules.check(request.tags)
+        let source = try source(of: request)
+        try source.check(initializationRateMiBps: request.volumeInitializationRateMiBps)
+        let limits = try VolumeTypeLimits.of(request.type ?? configuration.defaultType, configuration.limits)
+        let sizeGiB = try source.sizeGiB(asked: request.sizeGiB)
+        let specification = try limits.specification(
+            sizeGiB: sizeGiB, iops: request.iops, throughputMiBps: request.throughputMiBps)
+        if request.isMultiAttachEnabled, !limits.allowsMultiAttach { throw StorageError.noMultiAttach(limits.type) }
+        if request.isEncrypted {
+            throw StorageError(
+                .unsupportedOperation, "The emulator does not encrypt volumes.",
+                advice: "create the volume without encryption")
+        }
+        return specification
+    }
+
+    /// What the request wants the volume to hold; refused rather than taken for a blank one when it cannot be had.
+    private func source(of request: CreateVolumeRequest) throws(StorageError) -> VolumeSource {
+        if request.sourceVolumeID != nil {
+            throw StorageError(
+                .unsupportedOperation, "The emulator does not copy volumes.",
+                advice: "create a blank volume and copy the files")
+        }
+        guard let snapshot = request.snapshotID else { return .blank }
+        throw snapshot.isWellFormedSnapshotID ? .snapshotNotFound(snapshot) : .malformedSnapshotID(snapshot)
+    }
+
+    // MARK: Client tokens
+
+    /// The request without its token, in one form.
+    private static func parameters(of request: CreateVolumeRequest) throws -> String {
+        var request = request
+        request.clientToken = nil
+        return try CanonicalJSON.text(request)
+    }
+
+    private func earlierAnswer(_ token: String, _ parameters: String) throws(StorageError) -> Volume? {
+        guard let record = state.tokens[token] else { return nil }
+        if hasExpired(record) { return nil }
+        guard record.parameters == parameters else { throw .tokenMismatch }
+        guard let volume = state.volumes[record.volume] else { throw .tokenOfDeleted(token, record.volume) }
+        return report(volume)
+    }
+
+    private func hasExpired(_ record: ClientTokenRecord) -> Bool {
+        clock.now().timeIntervalSince(record.time) > Self.tokenLifetime
+    }
+
+    /// Now and then, the tokens that nobody can mean any more.
+    private func expiredTokens() -> [String] {
+        guard abs(clock.now().timeIntervalSince(lastTokenPurge)) > Self.tokenPurgeInterval else { return [] }
+        lastTokenPurge = clock.now()
+        return state.tokens.values.filter(hasExpired).map(\.token)
+    }
+
+    // MARK: The work
+
+    private func create(
+        _ request: CreateVolumeRequest, _ specification: VolumeSpecification,
+        token: (text: String, parameters: String)?
+    ) async throws -> Volume {
+        let volume = VolumeRecord(
+            number: nextVolumeNumber(), id: newVolumeID(), zone: request.zone, specification: specification,
+            isMultiAttachEnabled: request.isMultiAttachEnabled, createTime: currentTime(), tags: request.tags)
+        let record = token.map {
+            ClientTokenRecord(
+                token: $0.text, volume: volume.id, parameters: $0.parameters, time: volume.createTime)
+        }
+        return try await exclusively(.volume(volume.id)) { region in
+            try await region.claiming(volume.name) { try await $0.make(volume, record) }
+        }
+    }
+
+    /// Row and file at the same time, since one journal commit of the disk can then carry both; when both are
+    /// safe, the row says so, and the filesystem shows it.
+    ///
+    /// That last commit waits for no disk: start-up makes a volume of a row and a whole file. A file without its
+    /// row is empty, and start-up removes it.
+    private func make(_ volume: VolumeRecord, _ token: ClientTokenRecord?) async throws -> Volume {
+        try state.checkName(volume.name)
+        let expired = expiredTokens()
+        for token in expired { state.removeToken(token) }
+        let rows =
+            expired.map { .deleteToken($0) } + [CatalogChange.putVolume(volume)]
+            + (token.map { [.putToken($0)] } ?? [])
+        state.put(volume)
+        if let token { state.put(token) }
+        var available = volume
+        var hasRow = false
+        do {
+            async let kept: Void = effects.commit(rows)
+            async let made: Void = effects.makeBytes(of: volume)
+            try await kept
+            hasRow = true
+            try await made
+            try available.apply(.bytesMade)
+            try await effects.commit([.putVolume(available)], durable: false)
+            try show(available)
+        } catch {
+            await undo(volume, token, hasRow: hasRow)
+            throw error
+        }
+        state.put(available)
+        return report(available)
+    }
+
+    /// Takes a create back. What cannot be undone now is settled at the next start.
+    private func undo(_ volume: VolumeRecord, _ token: ClientTokenRecord?, hasRow: Bool) async {
+        if let token { state.removeToken(token.token) }
+        do {
+            try await effects.removeBytes(volume.fileName)
+            if hasRow {
+                try await effects.commit(
+                    [.deleteVolume(volume.number)] + (token.map { [.deleteToken($0.token)] } ?? []))
+            }
+            state.remove(volume.id)
+        } catch {
+            logger.error("\(volume.id) could not be taken back and is in state 'error': \(error)")
+            var failed = volume
+            failed.giveUp()
+            state.put(failed)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// How many snapshots there may be at once, and how soon one after another.
+//
+// Source: EBS User Guide, "Quotas for Amazon EBS"; EC2's API reference for CreateSnapshots, StartSnapshot.
+import Driver
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What a region's owner may choose of it.
+public struct SnapshotPolicy: Sendable, Hashable {
+    /// The least time between two snapshots of a volume. AWS publishes no figure, and advises to wait 15 seconds
+    /// after a refusal; none by default.
+    public var creationInterval: Duration
+
+    public init(creationInterval: Duration = .zero) {
+        self.creationInterval = creationInterval
+    }
+}
+
+enum SnapshotLimits {
+    static let maximumDescriptionLength = 255
+    static let maximumPerRegion = 100_000
+    /// MiB/s. Source: EC2's API reference, CreateVolume.
+    static let initializationRates = 100...300
+
+    /// How many snapshots of a volume may be `pending` at once.
+    static func pending(of type: VolumeType) -> Int {
+        type == .st1 || type == .sc1 ? 1 : 5
+    }
+
+    /// Whether one more snapshot of a volume may be begun.
+    ///
+    /// - Parameter earlier: the volume's snapshots.
+    static func check(
+        oneMoreOf volume: VolumeRecord, earlier: some Sequence<SnapshotRecord>, at time: Date, _ policy: SnapshotPolicy
+    ) throws(StorageError) {
+        var pending = 0
+        var latest: Date?
+        for snapshot in earlier {
+            if snapshot.state == .pending { pending += 1 }
+            latest = max(latest ?? snapshot.startTime, snapshot.startTime)
+        }
+        guard pending < Self.pending(of: volume.specification.type) else { throw .tooManyPending(volume) }
+        let interval = policy.creationInterval.wholeMilliseconds
+        if interval > 0, let latest, time < latest.adding(milliseconds: interval) { throw .snapshotsTooFast }
+    }
+
+    static func checkDescription(_ text: String) throws(StorageError) {
+        guard text.count <= maximumDescriptionLength else {
+            throw StorageError(
+                .invalidParameterValue,
+                "Description exceeds the maximum length of \(maximumDescriptionLength) characters",
+                cause: "it has \(text.count)")
+        }
+    }
+
+    /// The volumes of one CreateSnapshots call.
+    static func check(_ sources: [CreateSnapshotsRequest.Source]) throws(StorageError) {
+        guard !sources.isEmpty else { throw .missing("volumeId") }
+        guard sources.count <= CreateSnapshotsRequest.maximumSources else {
+            throw StorageError(
+                .invalidParameterValue,
+                "At most \(CreateSnapshotsRequest.maximumSources) volumes can be in one call.",
+                cause: "there are \(sources.count)")
+        }
+        var seen: Set<VolumeID> = []
+        for source in sources where !seen.insert(source.volumeID).inserted {
+            throw StorageError(
+                .invalidParameterValue, "The volume '\(source.volumeID)' is there twice.",
+                advice: "name each volume once")
+        }
+    }
+}

@@ -1,0 +1,93 @@
+// What the region knows of a snapshot, and of where a volume's first content came from.
+import BlockStore
+import Driver
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The content of one or more volumes at one instant. `state` and `content` always agree: see `SnapshotLifecycle`.
+struct SnapshotRecord: Hashable, Sendable {
+    let number: SnapshotNumber
+    let id: SnapshotID
+    /// The emulated region that it lies in; not always this one.
+    let region: String
+    let origin: SnapshotOrigin
+    let sizeGiB: Int
+    /// The instant that it holds.
+    let startTime: Date
+    /// EC2's `description`.
+    let text: String
+    var tags: [String: String]
+    var state = Snapshot.State.pending
+    /// Goes as soon as it is no longer `pending`.
+    var isDeletionWanted = false
+    /// Present when `completed`.
+    var content: SnapshotContent?
+    /// When it was completed or failed.
+    var endTime: Date?
+    var failure: String?
+
+    var name: String { tags[Tag.name] ?? "" }
+    var place: ListingPlace<Snapshot> { ListingPlace(time: startTime, id: id) }
+    var sizeBytes: Int64 { Int64(sizeGiB) << 30 }
+}
+
+/// A request for snapshots that was answered, so that repeating it repeats the answer.
+struct SnapshotTokenRecord: Hashable, Sendable {
+    let token: String
+    /// In the order of the answer.
+    let snapshots: [SnapshotID]
+    /// The request's parameters in one canonical form.
+    let parameters: String
+    let time: Date
+}
+
+/// What is in the store.
+struct SnapshotContent: Hashable, Sendable {
+    let manifest: Digest
+    /// All written blocks, also those that other snapshots share.
+    let fullSizeBytes: Int64
+}
+
+/// What a snapshot was made of.
+enum SnapshotOrigin: Hashable, Sendable {
+    case volume(VolumeID)
+    case copy(of: SnapshotID)
+    /// Written block by block, over those of the parent.
+    case blocks(parent: SnapshotID?, timeoutMinutes: Int)
+    /// Fetched from a file, a directory or a bucket, where it was of this volume.
+    case imported(VolumeID)
+
+    /// The volume that was cut; EC2 names none for a copy and for what was written block by block.
+    var reportedVolumeID: VolumeID {
+        switch self {
+        case .volume(let id), .imported(let id): id
+        case .copy, .blocks: .ofNoVolume
+        }
+    }
+}
+
+/// Where a volume's first content came from.
+struct VolumeOrigin: Hashable, Sendable {
+    var source: Source
+    /// What holds the blocks that the volume has not restored yet.
+    var manifest: Digest
+    /// Until it has all its blocks, the volume counts as one reference of the manifest; then as none.
+    var isRestored = false
+    var initializationRateMiBps: Int?
+    var isFastRestored = false
+
+    enum Source: Hashable, Sendable {
+        case snapshot(SnapshotID)
+        /// A copy, through an unnamed snapshot of that volume.
+        case volume(VolumeID)
+    }
+}
+
+extension SnapshotID {
+    /// `snap-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
+    var isWellFormedSnapshotID: Bool { rawValue.isEC2ID(after: "snap-") }
+}

@@ -1,0 +1,60 @@
+import SystemPackage
+
+/// The settings as the programs use them. Each was checked by `Settings.load`.
+extension Settings {
+    public var stateDirectory: FilePath { FilePath(self[.stateDirectory].text) }
+    public var runDirectory: FilePath { FilePath(self[.runDirectory].text) }
+    public var logDirectory: FilePath { FilePath(self[.logDirectory].text) }
+    public var dockerDirectory: FilePath { FilePath(self[.dockerDirectory].text) }
+    public var deviceDirectory: FilePath { FilePath(self[.deviceDirectory].text) }
+    public var socket: FilePath { FilePath(self[.socket].text) }
+    /// Holds the supervisor's process id while it runs.
+    public var pidFile: FilePath { runDirectory.appending("ebbd.pid") }
+    /// Where a daemon in the background writes.
+    public var logFile: FilePath { logDirectory.appending("ebbd.log") }
+
+    public var dockerNames: [String] { words(.dockerNames) }
+    public var driver: StorageWorld { StorageWorld(rawValue: self[.driver].text) ?? .emulator }
+    /// `nil` where none is to be served.
+    public var metricsSocket: FilePath? {
+        self[.metricsSocket].text.isEmpty ? nil : FilePath(self[.metricsSocket].text)
+    }
+    /// `nil` where none is to be served.
+    public var metricsPort: UInt16? { integer(.metricsPort).flatMap(UInt16.init(exactly:)) }
+    public var region: String { self[.region].text }
+    /// Whole names, such as `us-east-1a`.
+    public var zones: [String] { words(.zones) }
+    /// A whole name, one of `zones`.
+    public var zone: String { self[.zone].text }
+    public var instance: String { self[.instance].text }
+    /// `nil` for an instance without limits.
+    public var instanceType: String? { self[.instanceType].text.isEmpty ? nil : self[.instanceType].text }
+    /// `off`, `on` or `promise`.
+    public var performance: String { self[.performance].text }
+
+    public var volumeSizeGiB: Int { integer(.volumeSizeGiB) ?? 16 }
+    public var volumeType: String { self[.volumeType].text }
+    public var volumeIops: Int? { integer(.volumeIops) }
+    public var fsType: String { self[.fsType].text }
+    /// `nil` for the filesystem's own.
+    public var mountOptions: String? { self[.mountOptions].text.isEmpty ? nil : self[.mountOptions].text }
+    public var allowsAnonymousVolumes: Bool { self[.anonymousVolumes].text == "allow" }
+    public var mountPreempt: Bool { self[.mountPreempt].text == "true" }
+    public var detachLinger: Duration { duration(.detachLinger) }
+    public var attachTimeout: Duration { duration(.attachTimeout) }
+
+    public var modifyingTime: Duration { duration(.modifyingTime) }
+    public var optimizingTime: Duration { duration(.optimizingTime) }
+    /// `gp3-2025` or `gp3-legacy`.
+    public var volumeLimits: String { self[.volumeLimits].text }
+    /// `four-a-day`, `six-hours` or `none`.
+    public var modificationRate: String { self[.modificationRate].text }
+
+    /// `panic`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`.
+    public var logLevel: String { self[.logLevel].text }
+    public var lanes: Int { integer(.lanes) ?? 4 }
+
+    private func words(_ setting: Setting) -> [String] { Setting.Kind.words(self[setting].text) }
+    private func integer(_ setting: Setting) -> Int? { Int(self[setting].text) }
+    private func duration(_ setting: Setting) -> Duration { Setting.Kind.duration(self[setting].text) ?? .zero }
+}

@@ -1,0 +1,114 @@
+// A driver under test, with instances to attach to.
+import Driver
+import Synchronization
+
+public final class ConformanceSubject: Sendable {
+    public let driver: any StorageDriver
+    /// Three running instances in one zone, used by nobody else.
+    public let instances: [Instance]
+    /// A running instance in another zone.
+    public let elsewhere: Instance
+    private let label: String
+    private let lastNumber = Mutex(0)
+
+    /// - Parameters:
+    ///   - instances: three at least, in one zone.
+    ///   - label: the beginning of the names of everything that the cases make.
+    public init(
+        driver: any StorageDriver, instances: [Instance], elsewhere: Instance, label: String = "conformance"
+    ) {
+        precondition(instances.count >= 3 && Set(instances.map(\.zone)).count == 1)
+        precondition(elsewhere.zone != instances[0].zone)
+        self.driver = driver
+        self.instances = instances
+        self.elsewhere = elsewhere
+        self.label = label
+    }
+
+    /// A subject with new instances, for drivers that can register them.
+    public static func registering(
+        on driver: any StorageDriver, label: String = "conformance"
+    ) async throws -> ConformanceSubject {
+        let zones = try await driver.describeZones()
+        guard zones.count >= 2 else {
+            throw ConformanceFailure(expected: "two zones", found: "\(zones.count)", line: #line)
+        }
+        var instances: [Instance] = []
+        for host in ["hosta", "hostb", "hostc"] {
+            instances.append(
+                try await driver.registerInstance(
+                    RegisterInstanceRequest(name: "\(label)-\(host)", zone: zones[0].name)))
+        }
+        let elsewhere = try await driver.registerInstance(
+            RegisterInstanceRequest(name: "\(label)-elsewhere", zone: zones[1].name))
+        return ConformanceSubject(driver: driver, instances: instances, elsewhere: elsewhere, label: label)
+    }
+
+    var zone: ZoneName { instances[0].zone }
+    var first: Instance { instances[0] }
+    var second: Instance { instances[1] }
+    var third: Instance { instances[2] }
+
+    /// A name, or client token, that nothing else has.
+    func unique() -> String {
+        lastNumber.withLock { number in
+            number += 1
+            return "\(label)-\(number)"
+        }
+    }
+
+    /// A gp3 volume of 1 GiB in the instances' zone.
+    func request(name: String? = nil) -> CreateVolumeRequest {
+        CreateVolumeRequest(zone: zone, sizeGiB: 1, type: .gp3, tags: name.map { [Tag.name: $0] } ?? [:])
+    }
+
+    /// Makes a volume for `body`, and detaches and deletes it afterwards, however that ends.
+    func withVolume<Result: Sendable>(
+        _ request: CreateVolumeRequest? = nil, _ body: (Volume) async throws -> Result
+    ) async throws -> Result {
+        let volume = try await driver.createVolume(request ?? self.request())
+        do {
+            let result = try await body(volume)
+            try await discard(volume.id)
+            return result
+        } catch {
+            try await discard(volume.id)
+            throw error
+        }
+    }
+
+    /// Removes a volume that may be attached, or gone.
+    func discard(_ id: VolumeID) async throws {
+        do {
+            for attachment in try await volume(id).attachments {
+                try await driver.detachVolume(
+                    DetachVolumeRequest(volumeID: id, instanceID: attachment.instanceID, force: true))
+            }
+            try await driver.deleteVolume(id)
+        } catch let error as StorageError where error.code == .volumeNotFound {
+            return
+        }
+    }
+
+    func volume(_ id: VolumeID) async throws -> Volume {
+        let page = try await driver.describeVolumes(VolumeQuery(ids: [id]))
+        guard page.volumes.count == 1, let volume = page.volumes.first else {
+            throw ConformanceFailure(
+                expected: "one volume \(id)", found: "\(page.volumes.count)", line: #line)
+        }
+        return volume
+    }
+
+    func attach(
+        _ volume: Volume, to instance: Instance, device: DeviceName? = nil, preempt: Bool = false
+    ) async throws -> Attachment {
+        try await driver.attachVolume(
+            AttachVolumeRequest(
+                volumeID: volume.id, instanceID: instance.id, device: device, preempt: preempt))
+    }
+
+    func detach(_ volume: Volume, from instance: Instance? = nil) async throws {
+        try await driver.detachVolume(
+            DetachVolumeRequest(volumeID: volume.id, instanceID: instance?.id))
+    }
+}

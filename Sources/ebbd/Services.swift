@@ -1,0 +1,127 @@
+import BlockStore
+import DockerPlugin
+import Driver
+import Emulator
+import Glibc
+import Host
+import Logging
+import Platform
+import RPC
+import RPCServer
+import Settings
+import SystemPackage
+
+/// Everything that a worker runs, in the order that it must come up: the region, then its filesystem, since
+/// mounts wait for their bytes; then the host side, which looks at the mounts; then the fronts.
+struct Services {
+    let plan: DaemonPlan
+    let inheritance: Inheritance
+    let logger: Logger
+    private let clock = SystemClock()
+    private let random = SystemRandom()
+
+    init(plan: DaemonPlan, inheritance: Inheritance, logger: Logger) {
+        self.plan = plan
+        self.inheritance = inheritance
+        self.logger = logger
+    }
+
+    /// Serves until the task is cancelled.
+    ///
+    /// - Returns: the host side, which still has its mounts.
+    func run() async throws -> VolumeManager {
+        let driver = try await openWorld()
+        let instance = try await driver.registerInstance(
+            RegisterInstanceRequest(
+                name: plan.settings.instance, zone: ZoneName(plan.settings.zone), type: plan.settings.instanceType))
+        let volumes = try await VolumeManager(
+            driver: driver, instance: instance, settings: plan.hostSettings, clock: clock, random: random,
+            logger: logger)
+        try await serveFronts(driver: driver, instance: instance, volumes: volumes)
+        return volumes
+    }
+
+    private func openWorld() async throws -> any StorageDriver {
+        switch plan.world {
+        case .remote(let socket): RemoteDriver(socketPath: socket, clock: clock, random: random)
+        case .region:
+            switch plan.settings.driver {
+            case .emulator: try await openEmulator()
+            }
+        }
+    }
+
+    private func openEmulator() async throws -> EmulatorDriver {
+        let store = try VolumeStore(directory: plan.volumesDirectory)
+        let exports = try ExportTable(store: store, clock: clock) { [logger] in
+            logger.error("a read or write failed", metadata: ["error": "\($0)"])
+        }
+        let region = RegionConfiguration(
+            name: plan.settings.region, zones: plan.settings.zones.map { ZoneName($0) },
+            mountPoint: plan.filesystemMount,
+            performance: PerformancePolicy(rawValue: plan.settings.performance) ?? .on,
+            modification: ModificationPolicy(
+                modifying: plan.settings.modifyingTime, optimizing: plan.settings.optimizingTime,
+                rate: ModificationPolicy.Rate(rawValue: plan.settings.modificationRate) ?? .fourADay),
+            limits: LimitsProfile(rawValue: plan.settings.volumeLimits) ?? .gp3Since2025)
+        let driver = try await EmulatorDriver(
+            configuration: region, stateDirectory: plan.settings.stateDirectory, exports: exports, store: store,
+            clock: clock, random: random, logger: logger)
+        guard let initRecord = inheritance.initRecord else {
+            throw StorageError(.internalError, "The supervisor gave no filesystem to serve")
+        }
+        let filesystem = try FilesystemServer(
+            lanes: inheritance.lanes.map(FileDescriptor.init(rawValue:)),
+            initRecord: FileDescriptor(rawValue: initRecord),
+            takesOver: inheritance.takesOver, exports: exports, logger: logger)
+        try filesystem.start()
+        return driver
+    }
+
+    /// Serves the RPC and Docker, says so to the supervisor, and returns when the task is cancelled.
+    private func serveFronts(
+        driver: any StorageDriver, instance: Instance, volumes: VolumeManager
+    ) async throws {
+        let metrics = try openMetrics(of: driver)
+        try await withThrowingTaskGroup { group in
+            if let metrics { group.addTask { try await metrics.serve() } }
+            let rpc = FileDescriptor(rawValue: inheritance.rpcListener)
+            let service = RPCService(driver: driver, host: volumes, instance: instance, version: ebbVersion)
+            let access = Access(groupID: effectiveOwner.group)
+            group.addTask {
+                try await RPCServer(service: service, access: access, clock: clock, logger: logger).serve(listener: rpc)
+            }
+            for (name, listener) in inheritance.dockerListeners {
+                group.addTask {
+                    try await DockerPlugin(
+                        name: name, volumes: volumes, zone: ZoneName(plan.settings.zone),
+                        allowsAnonymousVolumes: plan.settings.allowsAnonymousVolumes, clock: clock, logger: logger
+                    ).serve(FileDescriptor(rawValue: listener))
+                }
+            }
+            try sayReady()
+            // A front ends with the task's cancellation, or because it cannot go on, and then nor can the rest.
+            do {
+                try await group.next()
+            } catch is CancellationError {}
+            group.cancelAll()
+        }
+    }
+
+    /// A user hears at the start that a port is taken. Later it is no reason to leave volumes without their daemon.
+    private func openMetrics(of driver: any StorageDriver) throws -> MetricsDoors? {
+        do {
+            let doors = try MetricsDoors(settings: plan.settings, driver: driver, logger: logger)
+            return doors.isEmpty ? nil : doors
+        } catch {
+            guard inheritance.takesOver else { throw error }
+            logger.error("no metrics are served: \(error)")
+            return nil
+        }
+    }
+
+    private func sayReady() throws {
+        let readiness = FileDescriptor(rawValue: inheritance.readiness)
+        try readiness.closeAfter { _ = try readiness.writeAll([1]) }
+    }
+}

@@ -1,0 +1,105 @@
+import Driver
+import Glibc
+import Platform
+import RPC
+import SystemPackage
+import TestSupport
+import Testing
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Supervisor and worker are killed at once: nothing holds the filesystem any more, and the next daemon of the same
+/// home finds mounts and loop devices of a filesystem that is gone.
+@Suite(.timeLimit(.minutes(2))) struct KilledTogetherTests {
+    @Test func theNextDaemonFreesWhatWasLeft() async throws {
+        try await withTemporaryDirectory { home in
+            let first = try await RunningDaemon(home: home)
+            let instance = try await first.calling { client in
+                try self.use(client)
+                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            }
+            // As if the daemon had died before it wrote a device down.
+            let file = first.filesystem.appending("us-east-1b/\(instance)/xvdc")
+            try await runToDeadline(["losetup", "--find", file.string]).checked()
+            #expect(try loopDevices(of: instance).count == 3)
+            try await killTogether(first)
+            let second = try await RunningDaemon(home: home, replacing: first)
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await second.calling { try self.useAgain($0) })
+            } catch {
+                result = .failure(error)
+            }
+            try await second.stop()
+            try result.get()
+            #expect(try loopDevices(of: instance) == [])
+            let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+            #expect(!mounts.contains(home.string))
+        }
+    }
+
+    @Test func aDaemonThatEndsInOrderTakesItsDevicesAway() async throws {
+        try await withTemporaryDirectory { home in
+            let daemon = try await RunningDaemon(home: home)
+            let instance = try await daemon.calling { client in
+                try self.use(client)
+                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            }
+            #expect(try loopDevices(of: instance).count == 2, "one is mounted, one attached alone")
+            try await daemon.stop()
+            #expect(try loopDevices(of: instance) == [])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: home.appending("dev").string) == [])
+            let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+            #expect(!mounts.contains(home.string))
+        }
+    }
+
+    /// One volume mounted, and one attached alone.
+    private func use(_ client: RPCClient) throws {
+        for name in ["mounted", "attached"] {
+            _ = try client.call(Ebb.CreateHostVolume.self, HostVolumeRequest(name: name, sizeGiB: 1))
+        }
+        let mounted = try client.call(Ebb.MountVolume.self, .init(volume: .name("mounted")))
+        let file = try FileDescriptor.open(
+            FilePath(mounted.path).appending("file"), .writeOnly, options: .create, permissions: .ownerReadWrite)
+        try file.closeAfter {
+            _ = try file.writeAll("kept".utf8)
+            #expect(fsync(file.rawValue) == 0)
+        }
+        _ = try client.call(Ebb.AttachHostVolume.self, .init(volume: .name("attached"), device: DeviceName("xvdc")))
+    }
+
+    private func useAgain(_ client: RPCClient) throws {
+        let volumes = try client.hostVolumes()
+        #expect(volumes.first { $0.volume.name == "attached" }?.device == DeviceName("xvdc"), "it stays attached")
+        #expect(volumes.allSatisfy { $0.mountPath == nil }, "what is gone is mounted no more")
+        let host = try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+        #expect(try loopDevices(of: host).count == 1, "the attached volume's new one")
+        let mounted = try client.call(Ebb.MountVolume.self, .init(volume: .name("mounted")))
+        #expect(try readFile(FilePath(mounted.path + "/file")) == Array("kept".utf8))
+        _ = try client.call(Ebb.UnmountVolume.self, .init(volume: .name("mounted")))
+        _ = try client.call(Ebb.DetachHostVolume.self, .init(volume: .name("attached")))
+    }
+
+    /// The supervisor stands still meanwhile, since it would start the next worker, or end this one in order.
+    private func killTogether(_ daemon: RunningDaemon) async throws {
+        let worker = try #require(try daemon.workers().first)
+        #expect(kill(daemon.process.pid, SIGSTOP) == 0)
+        #expect(kill(worker, SIGKILL) == 0)
+        #expect(try await eventually { try ProcessStatus(of: worker)?.hasEnded ?? true })
+        try daemon.process.send(.kill)
+        _ = try await daemon.waitForEnd(within: .seconds(10))
+    }
+
+    /// The files behind them, as the kernel shows them.
+    private func loopDevices(of instance: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "/sys/block").filter { $0.hasPrefix("loop") }
+            // One that is bound to nothing has no such file.
+            .compactMap { name in try? String(contentsOfFile: "/sys/block/\(name)/loop/backing_file", encoding: .utf8) }
+            .filter { $0.contains("/\(instance)/") }
+    }
+}

@@ -1,0 +1,87 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+import Glibc
+import Platform
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A worker is killed while a program writes: the program must not notice.
+@Suite(.timeLimit(.minutes(5))) struct TakeoverTests {
+    /// ext4 on a loop device on the filesystem, as a container has it.
+    @Test func fioOnAMountedVolumeSurvivesKilledWorkers() async throws {
+        try await withDaemon { daemon in
+            let path = try mountVolume("takeover", daemon)
+            let fio = try startFio(FilePath(path).appending("data"), log: daemon.home.appending("fio.log"))
+            var killed: Set<Int32> = []
+            while killed.count < 3 {
+                try await Task.sleep(for: .milliseconds(700))
+                guard let worker = try daemon.workers().first(where: { !killed.contains($0) }) else { continue }
+                #expect(try fio.poll() == nil, "fio ended after \(killed.count) kills, too early to tell")
+                #expect(kill(worker, SIGKILL) == 0)
+                killed.insert(worker)
+            }
+            let end = try await finish(fio)
+            let log = try String(contentsOfFile: daemon.home.appending("fio.log").string, encoding: .utf8)
+            #expect(end == .exited(code: 0), "\(log)")
+            #expect(log.contains("err= 0"), "\(log)")
+            try await waitUntilServed(daemon, not: killed)
+            _ = try plugin("Unmount", #"{"Name":"takeover","ID":"test"}"#, daemon)
+            _ = try plugin("Remove", #"{"Name":"takeover"}"#, daemon)
+        }
+    }
+
+    private func mountVolume(_ name: String, _ daemon: RunningDaemon) throws -> String {
+        _ = try plugin("Create", #"{"Name":"\#(name)","Opts":{"size":"1"}}"#, daemon)
+        let answer = try plugin("Mount", #"{"Name":"\#(name)","ID":"test"}"#, daemon)
+        struct Mounted: Decodable { var Mountpoint: String }
+        return try JSONDecoder().decode(Mounted.self, from: Data(answer.utf8)).Mountpoint
+    }
+
+    /// Calls the Docker plugin as dockerd does; its errors are thrown.
+    private func plugin(_ method: String, _ body: String, _ daemon: RunningDaemon) throws -> String {
+        let answer = daemon.home.appending("answer")
+        let socket = daemon.dockerSockets.appending("ebb.sock").string
+        let curl = try ChildProcess.spawn(
+            "/usr/bin/curl",
+            arguments: [
+                "-sS", "--fail-with-body", "--max-time", "60", "--unix-socket", socket, "-o", answer.string, "-d",
+                body, "http://localhost/VolumeDriver.\(method)",
+            ], inherited: [])
+        let end = try curl.wait()
+        let text = try String(contentsOfFile: answer.string, encoding: .utf8)
+        try #require(end == .exited(code: 0), "\(method): \(text)")
+        return text
+    }
+
+    /// Every block is read back and compared, again and again.
+    private func startFio(_ file: FilePath, log: FilePath) throws -> ChildProcess {
+        let arguments = [
+            "fio", "--name=verify", "--filename=\(file)", "--rw=randwrite", "--bsrange=4k-64k", "--iodepth=16",
+            "--ioengine=libaio", "--direct=1", "--verify=crc32c", "--verify_state_save=0", "--size=64M",
+            "--loops=1000", "--time_based", "--runtime=6",
+        ]
+        return try ChildProcess.spawn(
+            "/bin/sh", arguments: ["-c", #"log=$1; shift; exec "$@" >"$log" 2>&1"#, "sh", log.string] + arguments,
+            inherited: [])
+    }
+
+    private func finish(_ fio: ChildProcess) async throws -> ChildProcess.Termination {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            if let end = try fio.poll() { return end }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        try fio.send(.kill)
+        throw FioDidNotEnd()
+    }
+
+    private struct FioDidNotEnd: Error {}
+
+    private func waitUntilServed(_ daemon: RunningDaemon, not killed: Set<Int32>) async throws {
+        while try daemon.workers().allSatisfy(killed.contains) { try await Task.sleep(for: .milliseconds(20)) }
+    }
+}

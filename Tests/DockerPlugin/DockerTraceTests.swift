@@ -1,0 +1,212 @@
+import Driver
+import Testing
+
+@testable import DockerPlugin
+
+/// The calls that dockerd 28.2.2 was seen to make for each of its commands, played against the plugin.
+///
+/// `.` is Get, as in the recordings: `volume create -d p x` is `. Create`.
+@Suite struct DockerTraceTests {
+    @Test func theFirstUseActivatesAndAsksForCapabilities() async throws {
+        try await withPlugin { path, volumes in
+            let dockerd = try PluginConnection(path)
+            let activation = try await dockerd.call("/Plugin.Activate")
+            #expect(activation.status == 200)
+            #expect(activation["Implements"] == .list(["VolumeDriver"]))
+            #expect(activation.head.contains("application/vnd.docker.plugins.v1.2+json"))
+            let capabilities = try await dockerd.call("/VolumeDriver.Capabilities", "{}")
+            #expect(capabilities["Capabilities"] == .object(["Scope": "global"]))
+            #expect(try await dockerd.get("v1").status == 500)
+            #expect(try await dockerd.call("/VolumeDriver.Create", #"{"Name":"v1","Opts":{"size":"5"}}"#).error == "")
+            #expect(volumes.requests.map(\.sizeGiB) == [5])
+            #expect(volumes.calls == ["incarnation", "get v1", "create v1"])
+        }
+    }
+
+    @Test func createWithoutOptionsSendsNull() async throws {
+        try await withPlugin { path, volumes in
+            let dockerd = try PluginConnection(path)
+            #expect(try await dockerd.call("/VolumeDriver.Create", #"{"Name":"x","Opts":null}"#).status == 200)
+            #expect(volumes.requests == [CreateVolumeRequest(zone: "us-east-1b", tags: [Tag.name: "x"])])
+        }
+    }
+
+    @Test func inspectShowsWhatThereIs() async throws {
+        try await withPlugin { path, _ in
+            let dockerd = try PluginConnection(path)
+            _ = try await dockerd.call(
+                "/VolumeDriver.Create", #"{"Name":"v1","Opts":{"size":"512m","type":"io1","iops":"50","fstype":"xfs"}}"#
+            )
+            _ = try await dockerd.call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"a"}"#)
+            let volume = try #require(try await dockerd.get("v1")["Volume"])
+            #expect(volume["Name"] == "v1")
+            #expect(volume["Mountpoint"] == "/mounts/v1")
+            #expect(volume["CreatedAt"] == "2023-11-14T22:13:20Z")
+            let status = try #require(volume["Status"])
+            #expect(status["size"] == 1)
+            #expect(status["requestedSize"] == "512m, rounded up to 1 GiB")
+            #expect(status["type"] == "io1")
+            #expect(status["iops"] == 50)
+            #expect(status["availabilityZone"] == "us-east-1b")
+            #expect(status["fsType"] == "xfs")
+            #expect(status["service"] == "ebb")
+            #expect(status["anonymous"] == nil)
+        }
+    }
+
+    @Test func aMissingVolumeIsAnErrorOfGet() async throws {
+        try await withPlugin { path, _ in
+            let answer = try await PluginConnection(path).get("nosuch")
+            #expect(answer.status == 500)
+            #expect(answer.error == "The volume 'nosuch' does not exist. (InvalidVolume.NotFound)")
+        }
+    }
+
+    @Test func listNamesEveryVolumeOnce() async throws {
+        try await withPlugin { path, volumes in
+            for name in ["a", "b", "c"] { volumes.add(.init(volume: .sample(name))) }
+            volumes.add(.init(volume: .sample("")))
+            volumes.add(.init(volume: .sample("has a space")))
+            let list = try await PluginConnection(path).call("/VolumeDriver.List", "{}")
+            let names = try #require(list["Volumes"]?.list).compactMap { $0["Name"]?.text }
+            #expect(names.sorted() == ["a", "b", "c"])
+            #expect(list["Volumes"]?.list?.first?["CreatedAt"] == "2023-11-14T22:13:20Z")
+            #expect(list["Volumes"]?.list?.first?["Mountpoint"] == nil)
+        }
+    }
+
+    @Test func aThousandVolumesFitOneAnswer() async throws {
+        try await withPlugin { path, volumes in
+            for number in 1...1000 { volumes.add(.init(volume: .sample("v\(number)"))) }
+            let list = try await PluginConnection(path).call("/VolumeDriver.List")
+            #expect(list["Volumes"]?.list?.count == 1000)
+            #expect(volumes.calls == ["list"])
+        }
+    }
+
+    @Test func runWithCopyUpMountsTwice() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("v1")))
+            let dockerd = try PluginConnection(path)
+            #expect(
+                try await dockerd.call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"A"}"#)["Mountpoint"] == "/mounts/v1")
+            #expect(try await dockerd.call("/VolumeDriver.Unmount", #"{"Name":"v1","ID":"A"}"#).error == "")
+            #expect(try await dockerd.call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"B"}"#).status == 200)
+            #expect(volumes.calls == ["mount v1 A", "unmount v1 A", "mount v1 B"])
+        }
+    }
+
+    /// docker cp into a running container repeats the container's own id: the host side counts, the plugin must
+    /// pass every one of them.
+    @Test func copyingIntoARunningContainerPassesEachMountOn() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("v1")))
+            let dockerd = try PluginConnection(path)
+            for call in ["Mount", "Mount", "Unmount", "Mount", "Unmount", "Unmount"] {
+                #expect(try await dockerd.call("/VolumeDriver.\(call)", #"{"Name":"v1","ID":"B"}"#).status == 200)
+            }
+            #expect(
+                volumes.calls == [
+                    "mount v1 B", "mount v1 B", "unmount v1 B", "mount v1 B", "unmount v1 B", "unmount v1 B",
+                ])
+        }
+    }
+
+    @Test func anonymousVolumesAreMadeAndLabelled() async throws {
+        let name = String(repeating: "0123456789abcdef", count: 4)
+        try await withPlugin { path, volumes in
+            let dockerd = try PluginConnection(path)
+            #expect(try await dockerd.call("/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":null}"#).status == 200)
+            #expect(try await dockerd.get(name)["Volume"]?["Status"]?["anonymous"] == true)
+            #expect(volumes.requests.first?.tags["ebb:anonymous"] == "true")
+            _ = try await dockerd.call("/VolumeDriver.Create", #"{"Name":"named","Opts":null}"#)
+            #expect(volumes.requests.last?.tags == ["Name": "named"])
+            #expect(try await dockerd.call("/VolumeDriver.Remove", #"{"Name":"\#(name)"}"#).error == "")
+        }
+        try await withPlugin(allowsAnonymousVolumes: false) { path, volumes in
+            let answer = try await PluginConnection(path).call(
+                "/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":null}"#)
+            #expect(answer.status == 500)
+            #expect(
+                answer.error
+                    == "Volumes without a name are refused by the setting anonymousVolumes (InvalidParameterValue); "
+                    + "give the volume a name: -v NAME:/path")
+            #expect(volumes.calls.isEmpty)
+            // One that was made before goes on working.
+            volumes.add(.init(volume: .sample(name)))
+            let mount = try await PluginConnection(path).call("/VolumeDriver.Mount", #"{"Name":"\#(name)","ID":"B"}"#)
+            #expect(mount.status == 200)
+        }
+    }
+
+    @Test func removeOfAVolumeInUseSaysByWhom() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("v1")))
+            volumes.fail(
+                "remove", with: StorageError(.volumeInUse, "Volume vol-1 is attached to i-2", advice: "detach it"))
+            let answer = try await PluginConnection(path).call("/VolumeDriver.Remove", #"{"Name":"v1"}"#)
+            #expect(answer.status == 500)
+            #expect(answer.body == "{\"Err\":\"Volume vol-1 is attached to i-2 (VolumeInUse); detach it\"}\n")
+        }
+    }
+
+    @Test func pathIsEmptyUntilTheVolumeIsMounted() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("v1")))
+            let dockerd = try PluginConnection(path)
+            #expect(try await dockerd.call("/VolumeDriver.Path", #"{"Name":"v1"}"#)["Mountpoint"] == "")
+            _ = try await dockerd.call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"B"}"#)
+            #expect(try await dockerd.call("/VolumeDriver.Path", #"{"Name":"v1"}"#)["Mountpoint"] == "/mounts/v1")
+        }
+    }
+
+    @Test func podmanListsWithAnEmptyBodyAndRepeatsCreate() async throws {
+        try await withPlugin { path, volumes in
+            let podman = try PluginConnection(path)
+            let create = #"{"Name":"v1","Opts":{"size":"5"}}"#
+            #expect(try await podman.call("/VolumeDriver.Create", create).status == 200)
+            #expect(try await podman.call("/VolumeDriver.Create", create).status == 200)
+            let other = try await podman.call("/VolumeDriver.Create", #"{"Name":"v1","Opts":{"size":"6"}}"#)
+            #expect(other.status == 500)
+            #expect(other.error?.contains("InvalidVolume.Duplicate") == true)
+            #expect(try await podman.call("/VolumeDriver.List")["Volumes"]?.list?.count == 1)
+        }
+    }
+
+    /// Each command of Podman is a process of its own, and has ended when the volume is used.
+    @Test func podmansMountsDoNotDependOnTheCommandThatMadeThem() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("v1")))
+            let id = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2"
+            _ = try await PluginConnection(path).call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"\#(id)"}"#)
+            _ = try await PluginConnection(path).call("/VolumeDriver.Mount", #"{"Name":"v1","ID":"\#(id)x"}"#)
+            #expect(volumes.holders.map { $0.incarnation?.pid == 0 } == [true, false])
+        }
+    }
+
+    @Test func unmountOfAVolumeThatIsGoneSucceeds() async throws {
+        try await withPlugin { path, _ in
+            let other = try PluginConnection(path)
+            #expect(
+                try await other.call("/VolumeDriver.Unmount", #"{"Name":"v1","ID":"B"}"#).status == 200
+            )
+        }
+    }
+
+    @Test func aVolumeCanBeNamedByItsId() async throws {
+        try await withPlugin { path, volumes in
+            let volume = Volume.sample("v1")
+            volumes.add(.init(volume: volume))
+            let dockerd = try PluginConnection(path)
+            #expect(try await dockerd.get(volume.id.rawValue)["Volume"]?["Name"] == .text(volume.id.rawValue))
+            let create = try await dockerd.call("/VolumeDriver.Create", #"{"Name":"\#(volume.id)","Opts":null}"#)
+            #expect(create.status == 500)
+        }
+    }
+}
+
+extension PluginConnection {
+    func get(_ name: String) async throws -> Answer {
+        try await call("/VolumeDriver.Get", #"{"Name":"\#(name)"}"#)
+    }
+}

@@ -1,0 +1,99 @@
+// What start-up plans for snapshots that were left pending.
+import Driver
+import Testing
+
+@testable import Emulator
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+@Suite struct SnapshotRepairTests {
+    private static let time = Sample.start.adding(milliseconds: 60_000)
+
+    private func plan(
+        _ snapshots: [SnapshotRecord], cuts: Set<String> = [], isWritable: Bool = true
+    ) throws -> SnapshotRepairPlan {
+        try SnapshotRepairPlan(snapshots, cuts: cuts, at: Self.time) { _ in isWritable }
+    }
+
+    private func completed(_ number: Int64) throws -> SnapshotRecord {
+        var snapshot = Sample.snapshot(number)
+        _ = try snapshot.apply(
+            .copied(SnapshotContent(manifest: Sample.digest(1), fullSizeBytes: 0), at: Sample.start))
+        return snapshot
+    }
+
+    private func failed(_ number: Int64, _ reason: String) throws -> SnapshotRecord {
+        var snapshot = Sample.snapshot(number)
+        _ = try snapshot.apply(.failed(at: Self.time, reason: reason))
+        return snapshot
+    }
+
+    @Test("what has ended is left alone")
+    func ended() throws {
+        let snapshots = [try completed(1), try failed(2, "no space left")]
+        let plan = try plan(snapshots)
+        #expect(plan.snapshots == snapshots)
+        #expect(plan.unfinished.isEmpty && plan.changes.isEmpty && plan.remarks.isEmpty)
+        #expect(plan.cutsToGiveBack.isEmpty)
+    }
+
+    @Test("a pending one goes on from its cut, and without it is in error with a reason")
+    func pending() throws {
+        let (left, lost) = (Sample.snapshot(1), Sample.snapshot(2))
+        let plan = try plan([left, lost], cuts: [left.id.rawValue])
+        let error = try failed(2, SnapshotRepairPlan.lostInstant)
+        #expect(plan.snapshots == [left, error])
+        #expect(plan.unfinished == [left.id])
+        #expect(plan.changes == [.putSnapshot(error)])
+        #expect(plan.cutsToGiveBack.isEmpty)
+        #expect(plan.remarks.count == 1)
+    }
+
+    @Test("a cut of nothing that is pending is given back: of no snapshot, of one that ended, of one to be deleted")
+    func strayCuts() throws {
+        var leaving = Sample.snapshot(3)
+        _ = try leaving.apply(.deletionBegan)
+        let done = try completed(1)
+        let cuts: Set = [done.id.rawValue, leaving.id.rawValue, "snap-00000000000000009"]
+        let plan = try plan([done, leaving], cuts: cuts)
+        #expect(plan.cutsToGiveBack == cuts)
+        #expect(plan.snapshots == [done])
+        #expect(plan.changes == [.deleteSnapshot(leaving.number)])
+    }
+
+    @Test("a copy goes on while its source is there")
+    func copies() throws {
+        let source = try completed(1)
+        let good = Sample.snapshot(2, origin: .copy(of: source.id), region: "eu-west-1")
+        let orphan = Sample.snapshot(3, origin: .copy(of: "snap-00000000000000009"))
+        let plan = try plan([source, good, orphan])
+        #expect(plan.unfinished == [good.id])
+        #expect(plan.snapshots.map(\.state) == [.completed, .pending, .error])
+        #expect(plan.snapshots[2].failure == SnapshotRepairPlan.lostSource)
+    }
+
+    @Test("one that is written block by block waits for more, if what was put is there", arguments: [true, false])
+    func blocks(_ isWritable: Bool) throws {
+        let snapshot = Sample.snapshot(1, origin: .blocks(parent: nil, timeoutMinutes: 60))
+        let plan = try plan([snapshot], isWritable: isWritable)
+        #expect(plan.snapshots.map(\.state) == [isWritable ? .pending : .error])
+        #expect(plan.unfinished.isEmpty, "nobody but its writer can go on")
+        #expect(plan.changes.isEmpty == isWritable)
+    }
+
+    @Test("carried out twice it is carried out once")
+    func twice() throws {
+        var leaving = Sample.snapshot(3)
+        _ = try leaving.apply(.deletionBegan)
+        let first = try plan(
+            [Sample.snapshot(1), Sample.snapshot(2), leaving], cuts: ["snap-00000000000000001", "snap-stray"])
+        let second = try plan(first.snapshots, cuts: ["snap-00000000000000001"])
+        #expect(second.snapshots == first.snapshots)
+        #expect(second.unfinished == first.unfinished)
+        #expect(second.changes.isEmpty && second.cutsToGiveBack.isEmpty)
+    }
+}

@@ -1,0 +1,102 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+import Platform
+import SystemPackage
+
+/// An `ebbd` with a home of its own, started for a test and gone after it.
+public final class RunningDaemon: Sendable {
+    public let home: FilePath
+    public let process: ChildProcess
+
+    public var rpcSocket: FilePath { home.appending("run/ebb/ebb.sock") }
+    public var filesystem: FilePath { home.appending("run/ebb/volumes") }
+    public var dockerSockets: FilePath { home.appending("run/docker/plugins") }
+    /// The nodes of its volumes, beside those of other daemons.
+    public var devices: FilePath { home.appending("dev") }
+
+    /// Starts `ebbd --home HOME` and waits until it serves.
+    ///
+    /// - Parameters:
+    ///   - arguments: further arguments, such as `--docker-name`.
+    ///   - environment: what to add to this process's environment. Unless it says how volumes perform, they are as
+    ///     fast as they can be: what else the tests do at the same time would make slow ones too slow.
+    ///   - launcher: a command that becomes the daemon: it is given the daemon's command as further arguments.
+    ///   - replacing: a killed daemon whose socket file still lies there and does not count.
+    /// - Throws: `DidNotServe` with the log when it ends or does not serve within the time.
+    public init(
+        home: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
+        replacing: RunningDaemon? = nil,
+        within timeout: Duration = .seconds(30)
+    ) async throws {
+        self.home = home
+        if let replacing { try removeFile(at: replacing.rpcSocket) }
+        let devices = home.appending("dev")
+        try createDirectories(devices)
+        let log = home.appending("ebbd.log")
+        process = try ChildProcess.spawn(
+            "/bin/sh",
+            arguments: [
+                "-c", #"log=$1; shift; exec "$@" >>"$log" 2>&1 </dev/null"#, "sh", log.string, "env",
+                "EBB_PERFORMANCE=off",
+            ] + environment.map { "\($0)=\($1)" } + launcher + [BuiltPrograms.ebbd.string] + arguments + [
+                "--home", home.string, "--device-directory", devices.string,
+            ],
+            inherited: [])
+        let deadline = ContinuousClock.now + timeout
+        while !FileManager.default.fileExists(atPath: rpcSocket.string) {
+            let ended = try process.poll()
+            if ended != nil || ContinuousClock.now > deadline {
+                try process.send(.kill)
+                throw DidNotServe(log: try String(contentsOfFile: log.string, encoding: .utf8))
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Asks it to end and waits until it has.
+    @discardableResult
+    public func stop(within timeout: Duration = .seconds(60)) async throws -> ChildProcess.Termination {
+        try process.send(.terminate)
+        return try await waitForEnd(within: timeout)
+    }
+
+    /// Waits for an end that somebody else causes.
+    public func waitForEnd(within timeout: Duration) async throws -> ChildProcess.Termination {
+        let deadline = ContinuousClock.now + timeout
+        while ContinuousClock.now < deadline {
+            if let termination = try process.poll() { return termination }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try process.send(.kill)
+        throw DidNotEnd()
+    }
+
+    /// The process ids of its workers: its children.
+    public func workers() throws -> [Int32] {
+        let path = "/proc/\(process.pid)/task/\(process.pid)/children"
+        return try String(contentsOfFile: path, encoding: .utf8).split(separator: " ").compactMap { Int32($0) }
+    }
+
+    public struct DidNotServe: Error { public let log: String }
+    public struct DidNotEnd: Error {}
+}
+
+/// Runs `body` with a daemon in a temporary home; stops it and removes the home also when `body` fails.
+public func withDaemon<Result>(
+    arguments: [String] = [], _ body: (RunningDaemon) async throws -> Result
+) async throws -> Result {
+    try await withTemporaryDirectory { home in
+        let daemon = try await RunningDaemon(home: home, arguments: arguments)
+        do {
+            let result = try await body(daemon)
+            try await daemon.stop()
+            return result
+        } catch {
+            _ = try? await daemon.stop()  // The test's own error matters more.
+            throw error
+        }
+    }
+}
