@@ -45,7 +45,7 @@ import Testing
                 try await engine.docker("exec", "alwayser", "cat", "/data/runs").output == "run\nrun"
             })
         try await engine.docker("stop", "alwayser").checked()
-        #expect(try await eventually { try await !engine.hasMounted("always") })
+        try await engine.expectUnmount(of: "always")
         try await engine.remove(container: "alwayser", volume: "always")
     }
 
@@ -75,7 +75,7 @@ import Testing
         try await engine.docker("exec", "liver", "sh", "-c", "echo after >>/data/file").checked()
         #expect(try await engine.docker("exec", "liver", "cat", "/data/file").checked() == "before\nafter")
         try await engine.docker("stop", "liver").checked()
-        #expect(try await eventually { try await !engine.hasMounted("live") })
+        try await engine.expectUnmount(of: "live")
         try await engine.remove(container: "liver", volume: "live")
         try await engine.stopEngine()
         try await engine.startEngine()
@@ -121,7 +121,7 @@ import Testing
         try await Task.sleep(for: .milliseconds(2500))  // Longer than the linger.
         #expect(try await engine.hasMounted("kept"))
         try await engine.docker("stop", "keeper").checked()
-        #expect(try await eventually { try await !engine.hasMounted("kept") })
+        try await engine.expectUnmount(of: "kept")
         try await engine.remove(container: "keeper", volume: "kept")
     }
 }

@@ -1,6 +1,7 @@
 import Platform
 import RPC
 import TestSupport
+import Testing
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -49,6 +50,12 @@ extension DockerEngine {
     /// Whether the machine has the volume mounted, by its own mount table.
     func hasMounted(_ volume: String) async throws -> Bool {
         try await self("grep -q ' [^ ]*/mounts/\(volume) ' /proc/self/mountinfo").succeeded
+    }
+
+    /// Expects that the volume is soon unmounted. If it is not, the daemon's log says why.
+    func expectUnmount(of volume: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        if try await eventually({ try await !hasMounted(volume) }) { return }
+        Issue.record("\(volume) stays mounted:\n\(try daemonLog())", sourceLocation: sourceLocation)
     }
 
     /// Calls the machine's daemon by its socket; `body` may block.

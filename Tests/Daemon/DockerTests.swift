@@ -93,7 +93,7 @@ import Testing
         try await engine.docker("stop", "copying").checked()
         try await engine.docker("cp", "copying:/data/log", "/tmp/\(engine.directory.lastComponent!.string).log")
             .checked()
-        #expect(try await eventually { try await !engine.hasMounted("copy") })
+        try await engine.expectUnmount(of: "copy")
         try await engine.remove(container: "copying", volume: "copy")
         try FileManager.default.removeItem(atPath: "/tmp/\(engine.directory.lastComponent!.string).log")
     }
@@ -116,7 +116,7 @@ import Testing
         try await engine.docker("restart", "againer").checked()
         try await expectStarts(3)
         try await engine.docker("kill", "againer").checked()
-        #expect(try await eventually { try await !engine.hasMounted("again") })
+        try await engine.expectUnmount(of: "again")
         try await engine.remove(container: "againer", volume: "again")
     }
 

@@ -32,7 +32,7 @@ import Testing
             "run --rm -v data:/test busybox sh -c 'df /test | tail -n 1; echo kept >/test/file'")
         #expect(try first.checked().hasPrefix("/dev/xvd"))
         #expect(try await engine.podman("run --rm -v data:/other:ro busybox cat /other/file").checked() == "kept")
-        #expect(try await eventually { try await !engine.hasMounted("data") }, "a container's end unmounts")
+        try await engine.expectUnmount(of: "data")
         // Docker has the same volumes.
         #expect(try await engine.inContainer("data:/test", script: "cat /test/file") == "kept")
         try await removed("data")
@@ -51,7 +51,7 @@ import Testing
         #expect(try await engine.hasMounted("shared"))
         #expect(try await engine.podman("exec two cat /data/file").checked() == "1")
         try await engine.podman("rm --force --time 0 two").checked()
-        #expect(try await eventually { try await !engine.hasMounted("shared") })
+        try await engine.expectUnmount(of: "shared")
         try await removed("shared")
     }
 
@@ -64,7 +64,7 @@ import Testing
         try await Task.sleep(for: .milliseconds(2500))  // Longer than the linger.
         #expect(try await engine.hasMounted("mounted"))
         try await engine.podman("volume unmount mounted").checked()
-        #expect(try await eventually { try await !engine.hasMounted("mounted") })
+        try await engine.expectUnmount(of: "mounted")
         try await removed("mounted")
     }
 
