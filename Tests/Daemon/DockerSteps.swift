@@ -47,9 +47,9 @@ extension DockerEngine {
             .split(whereSeparator: \.isNewline).map(String.init)
     }
 
-    /// Whether the machine has the volume mounted, by its own mount table.
+    /// Whether the machine's daemon has the volume mounted, by the machine's own mount table.
     func hasMounted(_ volume: String) async throws -> Bool {
-        try await self("grep -q ' [^ ]*/mounts/\(volume) ' /proc/self/mountinfo").succeeded
+        try await self("grep -q ' \(home)/[^ ]*/mounts/\(volume) ' /proc/self/mountinfo").succeeded
     }
 
     /// Expects that the volume is soon unmounted. If it is not, the daemon's log says why.

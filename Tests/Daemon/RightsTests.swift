@@ -69,6 +69,8 @@ import Testing
     private static func asNobody(_ home: FilePath) -> [String] {
         let script = """
             set -e
+            . '\(projectDirectory)/scripts/lib/engine.sh'
+            leave_volumes
             mkdir "$HOME/nodes"; mount -t tmpfs -o mode=755 nodes "$HOME/nodes"
             mknod "$HOME/nodes/fuse" c 10 229; chmod 666 "$HOME/nodes/fuse"; mount --bind "$HOME/nodes/fuse" /dev/fuse
             program=$1; shift
@@ -76,7 +78,7 @@ import Testing
             chown nobody:nogroup "$HOME" "$HOME/dev"
             exec \(nobody.joined(separator: " ")) "$HOME/ebbd" "$@"
             """
-        return ["env", "HOME=\(home)", "unshare", "--mount", "sh", "-c", script, "sh"]
+        return ["env", "HOME=\(home)", "unshare", "--mount", "bash", "-c", script, "bash"]
     }
 
     /// Only its owner sees a filesystem that was mounted without root; not even root does.

@@ -47,7 +47,7 @@ public final class DockerEngine: Sendable {
             "/usr/bin/unshare",
             arguments: [
                 "--mount", "bash", "-c", Self.script, "bash", "\(pipe.readEnd.rawValue)", directory.string,
-                Self.projectDirectory.string, name,
+                projectDirectory.string, name,
             ], inherited: [pipe.readEnd])
         try pipe.readEnd.close()
         do {
@@ -87,13 +87,6 @@ public final class DockerEngine: Sendable {
             try keeper.send(.terminate)
         }
     }
-
-    /// The package, as the compiler saw it.
-    private static let projectDirectory: FilePath = {
-        var path = FilePath(#filePath)
-        for _ in 1...3 { path.removeLastComponent() }
-        return path
-    }()
 
     /// Ends everything in the machine. Afterwards there is nothing left of it: no process, mount or loop device.
     public func stop() async throws {
@@ -142,7 +135,7 @@ public final class DockerEngine: Sendable {
     }
 
     private func library(_ command: String) async throws -> CommandOutput {
-        let setUp = "set -euo pipefail; LAB=\(directory); . '\(Self.projectDirectory)/scripts/lib/engine.sh'; "
+        let setUp = "set -euo pipefail; LAB=\(directory); . '\(projectDirectory)/scripts/lib/engine.sh'; "
         return try await runToDeadline(["bash", "-c", setUp + command], within: .seconds(90))
     }
 

@@ -13,6 +13,16 @@ lab_begin() {
     LAB=$1
     mkdir -p "$LAB/hosts"
     mount --make-rprivate /
+    leave_volumes
+}
+
+# leave_volumes: gives up the copies of mounted volumes that a new mount namespace begins with. They would keep them
+# busy for whoever unmounts them outside.
+leave_volumes() {
+    local point
+    # A loop device (major number 7) by an EBS name, and the filesystem of a daemon. The last mount may lie on another.
+    awk '($3 ~ /^7:/ && / - [^ ]+ [^ ]*\/xvd[a-z]+ /) || / - fuse\.ebb / { print $5 }' /proc/self/mountinfo | tac |
+        while read -r point; do umount --lazy "$(printf '%b' "$point")"; done
 }
 
 # lab_share DIRECTORY: hosts that start after this see what any of them mounts in it.
