@@ -28,15 +28,14 @@ struct IOAccounting: Hashable, Sendable {
         var isSequential: Bool
     }
 
-    /// The longest I/O that counts as one.
-    let unitBytes: Int64
-    /// Requests shorter than this are never merged.
-    let smallestMergedBytes: Int64
-    private var runs = Runs()
+    private let unitBytes: Int64
+    private let smallestMergedBytes: Int64
+    private var runs: Runs
 
-    init(unitBytes: Int64, smallestMergedBytes: Int64) {
-        self.unitBytes = unitBytes
-        self.smallestMergedBytes = smallestMergedBytes
+    init(_ traits: PerformanceTraits) {
+        unitBytes = traits.unitBytes
+        smallestMergedBytes = traits.smallestMergedBytes
+        runs = Runs(limit: traits.rememberedRuns)
     }
 
     mutating func charge(_ io: VolumeIO) -> Charge {
@@ -91,11 +90,13 @@ private struct Run: Hashable, Sendable {
 
 /// The runs that were continued last, the latest first.
 private struct Runs: Hashable, Sendable {
-    /// As many as there are streams side by side, and requests out of order, on a busy volume.
-    private static let limit = 8
+    private let limit: Int
     private var latest: [Run] = []
 
-    init() { latest.reserveCapacity(Self.limit) }
+    init(limit: Int) {
+        self.limit = limit
+        latest.reserveCapacity(limit)
+    }
 
     subscript(index: Int) -> Run { latest[index] }
 
@@ -110,7 +111,7 @@ private struct Runs: Hashable, Sendable {
     }
 
     mutating func begin(_ run: Run) {
-        if latest.count == Self.limit { latest.removeLast() }
+        if latest.count == limit { latest.removeLast() }
         latest.insert(run, at: 0)
     }
 

@@ -38,6 +38,9 @@ struct PerformanceTraits: Hashable, Sendable {
     var chargesWholeUnits = false
     /// Requests shorter than this are never merged.
     var smallestMergedBytes: Int64 = 0
+    /// How many sequential runs are known at a time: as many as there are streams side by side, and requests out of
+    /// order, on a busy volume.
+    var rememberedRuns = 8
     /// Of requests that continue another.
     var sequentialLatency: LatencyDistribution
     /// Of all others.
@@ -51,12 +54,15 @@ struct PerformanceTraits: Hashable, Sendable {
             shortSecondsPermille: shortSecondsPermille)
     }
 
+    /// The kernel's block layer passes a long request on in pieces, which have to be counted together: it needs one
+    /// run for each request that a loop device's queue takes (`nr_requests`, 128). On SSD a piece is whole units.
+    ///
     /// "Sequential I/O of more than 32 KiB merges to 1 MiB; smaller or random I/O takes a whole token" (AWS
     /// re:Post, 2020).
     static func hardDisk(sequential: LatencyDistribution, random: LatencyDistribution) -> Self {
         Self(
             unitBytes: 1 << 20, chargesWholeUnits: true, smallestMergedBytes: (32 << 10) + 1,
-            sequentialLatency: sequential, randomLatency: random, shortSecondsPermille: 10)
+            rememberedRuns: 128, sequentialLatency: sequential, randomLatency: random, shortSecondsPermille: 10)
     }
 }
 

@@ -61,8 +61,7 @@ struct VolumeModel: Hashable, Sendable {
         self.fallsShort = fallsShort
         self.seed = seed
         generator = SplitMix64(seed: seed)
-        accounting = IOAccounting(
-            unitBytes: limits.traits.unitBytes, smallestMergedBytes: limits.traits.smallestMergedBytes)
+        accounting = IOAccounting(limits.traits)
         operations = Pace(perSecond: limits.operationsPerSecond, since: start)
         bytes = Pace(perSecond: limits.bytesPerSecond, since: start)
         bucket = limits.credits.map {
