@@ -4,7 +4,14 @@ import Platform
 ///
 /// A thread holds one claim of a set at a time, so nobody waits in a circle.
 struct BlockClaims: ~Copyable, Sendable {
-    private let claimed = Monitor<[Range<Int>]>([])
+    private let claimed = Monitor<[Range<Int>]>(Self.none)
+
+    /// With room for more threads than there are, so that a claim allocates nothing.
+    private static var none: [Range<Int>] {
+        var none: [Range<Int>] = []
+        none.reserveCapacity(64)
+        return none
+    }
 
     /// Blocks the thread while others have claimed any of the blocks, then runs `body` with all of them claimed.
     func with<Result, Failure>(

@@ -36,6 +36,7 @@ public final class Cut: Sendable {
     private let names: FileDescriptor
     let blockCount: Int
     private let claims = BlockClaims()
+    private let buffers: BlockBufferPool
     private let hasFailed = Atomic(false)
     private let isCancelled = Atomic(false)
     private let refusal = Mutex<CutFailure?>(nil)
@@ -44,8 +45,11 @@ public final class Cut: Sendable {
     private let progressState = Mutex(CutProgress(doneBlocks: 0, totalBlocks: nil))
 
     /// Opens a cut that has been made.
-    init(_ directory: CutDirectory, _ record: CutRecord, store: VolumeStore) throws(Errno) {
+    init(
+        _ directory: CutDirectory, _ record: CutRecord, store: VolumeStore, buffers: BlockBufferPool
+    ) throws(Errno) {
         self.directory = directory
+        self.buffers = buffers
         name = directory.cut
         volume = directory.volume
         volumeSizeBytes = record.sizeBytes
@@ -119,7 +123,7 @@ public final class Cut: Sendable {
     private func saveOne(_ block: Int) throws(Errno) {
         try claims.with(block..<block + 1) { () throws(Errno) in
             if !owes(block) { return }
-            let buffer = BlockBuffer()
+            let buffer = buffers.take()
             let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
             try buffer.fill { (span) throws(Errno) in
                 try parts.read(into: &span, count: range.count, at: range.lowerBound)

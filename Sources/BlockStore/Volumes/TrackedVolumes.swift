@@ -23,6 +23,8 @@ public final class TrackedVolumes: Sendable {
 
     public let store: VolumeStore
     private let boot: String
+    /// As many as save or fetch a block at a time, with as many lanes as there should be.
+    let buffers = BlockBufferPool(count: 16)
     private let report: @Sendable (UnreadableBlock) -> Void
     private let sources = Mutex<[String: any RestoreSource]>([:])
     private let openings = Monitor(Openings())
@@ -95,7 +97,7 @@ public final class TrackedVolumes: Sendable {
             }
         }
         let blocks = try VolumeBlocks(
-            name, in: store, boot: boot, source: sources.withLock { $0[name] }, report: report)
+            name, in: store, boot: boot, source: sources.withLock { $0[name] }, buffers: buffers, report: report)
         opened = blocks
         return blocks
     }
@@ -183,7 +185,9 @@ public final class TrackedVolumes: Sendable {
         var cuts: [Cut] = []
         for place in try CutDirectory.all(in: store.directory) {
             if try place.isDetached() {
-                if let record = try place.readRecord() { cuts.append(try Cut(place, record, store: store)) }
+                if let record = try place.readRecord() {
+                    cuts.append(try Cut(place, record, store: store, buffers: buffers))
+                }
             } else {
                 let volume = try open(place.volume)
                 cuts += try volume.controlling { () throws(Errno) in

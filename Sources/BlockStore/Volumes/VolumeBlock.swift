@@ -20,6 +20,10 @@ struct BlockSpan: Hashable, Sendable {
     let touched: Range<Int>
     let covered: Range<Int>
 
+    /// Touched in part, before and after those that are covered: two blocks at most.
+    var head: Range<Int> { touched.lowerBound..<covered.lowerBound }
+    var tail: Range<Int> { covered.upperBound..<touched.upperBound }
+
     @inline(__always)
     init(offset: Int64, length: Int64, sizeBytes: Int64) {
         let end = offset + length

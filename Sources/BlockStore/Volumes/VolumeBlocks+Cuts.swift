@@ -89,8 +89,9 @@ extension VolumeBlocks {
         let changes = try MappedBits(directory.changes(next.generation), capacity: VolumeBlock.capacity)
         try changes.reserve(count)
         return PreparedCut(
-            volume: self, cut: try Cut(place, record, store: store), directory: place, changes: changes, record: next,
-            recordFile: try directory.prepareRecord(next), needed: missing == nil ? nil : needed, clones: clones ?? [])
+            volume: self, cut: try Cut(place, record, store: store, buffers: buffers), directory: place,
+            changes: changes, record: next, recordFile: try directory.prepareRecord(next),
+            needed: missing == nil ? nil : needed, clones: clones ?? [])
     }
 
     /// What changes are counted from, unless that has failed.

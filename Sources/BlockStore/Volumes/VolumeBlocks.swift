@@ -39,6 +39,8 @@ public final class VolumeBlocks: Sendable {
     let directory: TrackingDirectory
     let store: VolumeStore
     let boot: String
+    /// All volumes'.
+    let buffers: BlockBufferPool
     let gate = WriterGate()
     /// Whether somebody makes or finishes a cut, or grows the volume.
     let control = Monitor(false)
@@ -46,34 +48,38 @@ public final class VolumeBlocks: Sendable {
     private let report: @Sendable (UnreadableBlock) -> Void
 
     init(
-        _ name: String, in store: VolumeStore, boot: String, source: (any RestoreSource)?,
+        _ name: String, in store: VolumeStore, boot: String, source: (any RestoreSource)?, buffers: BlockBufferPool,
         report: @escaping @Sendable (UnreadableBlock) -> Void
     ) throws(Errno) {
         self.name = name
         self.store = store
         self.boot = boot
+        self.buffers = buffers
         self.report = report
         directory = TrackingDirectory(store: store.directory, volume: name)
         file = try store.open(name, .readWrite)
         let blocks = VolumeBlock.count(sizeBytes: file.sizeBytes)
         guard blocks <= VolumeBlock.capacity else { throw .fileTooLarge }
         let former = try directory.readRecord()
-        restore = try Self.openRestore(directory, source, blocks: blocks, isSameBoot: former.boot == boot)
-        unsafe tracking = try Self.openTracking(former, directory, store, boot: boot, blocks: blocks)
+        restore = try Self.openRestore(
+            directory, source, blocks: blocks, isSameBoot: former.boot == boot, buffers)
+        unsafe tracking = try Self.openTracking(former, directory, store, boot: boot, blocks: blocks, buffers)
         for cut in unsafe tracking.cuts { cut.keep(self) }
     }
 
     private static func openRestore(
-        _ directory: TrackingDirectory, _ source: (any RestoreSource)?, blocks: Int, isSameBoot: Bool
+        _ directory: TrackingDirectory, _ source: (any RestoreSource)?, blocks: Int, isSameBoot: Bool,
+        _ buffers: BlockBufferPool
     ) throws(Errno) -> VolumeRestore? {
         guard let name = try directory.readSource() else { return nil }
         guard let source, source.name == name else { throw .ioError }
-        return try VolumeRestore(source, in: directory, blocks: blocks, isSameBoot: isSameBoot)
+        return try VolumeRestore(source, in: directory, blocks: blocks, isSameBoot: isSameBoot, buffers: buffers)
     }
 
     /// What the last process left, as far as it holds, and the record that says that it is in use.
     private static func openTracking(
-        _ former: TrackingRecord, _ directory: TrackingDirectory, _ store: VolumeStore, boot: String, blocks: Int
+        _ former: TrackingRecord, _ directory: TrackingDirectory, _ store: VolumeStore, boot: String, blocks: Int,
+        _ buffers: BlockBufferPool
     ) throws(Errno) -> Tracking {
         guard former.boot != nil else { return Tracking(former, nil, []) }
         var record = former
@@ -81,7 +87,7 @@ public final class VolumeBlocks: Sendable {
         for name in former.cuts {
             let place = CutDirectory(store: store.directory, cut: name, volume: directory.volume)
             guard let cut = try place.readRecord(), cut.boot == boot else { continue }
-            cuts.append(try Cut(place, cut, store: store))
+            cuts.append(try Cut(place, cut, store: store, buffers: buffers))
         }
         record.cuts = cuts.map(\.name)
         let isLost = former.cuts.contains { $0 == record.base && !record.cuts.contains($0) }
@@ -129,15 +135,22 @@ public final class VolumeBlocks: Sendable {
     private func fetch(_ blocks: Range<Int>, _ restore: VolumeRestore) throws(RestoreFailure) -> Int {
         var fetched = 0
         while let block = restore.firstMissing(in: blocks) {
-            let wasMissing = try restore.claiming(block..<block + 1) { () throws(RestoreFailure) in
-                do throws(RestoreFailure) {
-                    return try restore.fetch(block, into: file)
-                } catch {
-                    if case .unreadable(let cause) = error { tell(block, cause, restore) }
-                    throw error
-                }
+            fetched += try restore.claiming(block..<block + 1) { () throws(RestoreFailure) in
+                try fetchClaimed(block..<block + 1, restore)
             }
-            if wasMissing { fetched += 1 }
+        }
+        return fetched
+    }
+
+    private func fetchClaimed(_ blocks: Range<Int>, _ restore: VolumeRestore) throws(RestoreFailure) -> Int {
+        var fetched = 0
+        for block in blocks {
+            do throws(RestoreFailure) {
+                if try restore.fetch(block, into: file) { fetched += 1 }
+            } catch {
+                if case .unreadable(let cause) = error { tell(block, cause, restore) }
+                throw error
+            }
         }
         return fetched
     }
@@ -146,7 +159,7 @@ public final class VolumeBlocks: Sendable {
     private func readThrough(
         into buffer: inout MutableRawSpan, count: Int, at offset: Int64, _ restore: VolumeRestore
     ) throws(Errno) {
-        let piece = BlockBuffer()
+        let piece = buffers.take()
         var done = 0
         while done < count {
             let position = offset + Int64(done)
@@ -243,15 +256,11 @@ public final class VolumeBlocks: Sendable {
         _ span: BlockSpan, _ restore: VolumeRestore, _ write: () throws(Errno) -> Void
     ) throws(Errno) -> Int {
         try restore.claiming(span.touched) { () throws(Errno) in
-            var fetched = 0
-            for block in Set([span.touched.lowerBound, span.touched.upperBound - 1])
-            where span.touched.contains(block) && !span.covered.contains(block) {
-                do throws(RestoreFailure) {
-                    if try restore.fetch(block, into: file) { fetched += 1 }
-                } catch {
-                    if case .unreadable(let cause) = error { tell(block, cause, restore) }
-                    throw errno(of: error)
-                }
+            let fetched: Int
+            do throws(RestoreFailure) {
+                fetched = try fetchClaimed(span.head, restore) + fetchClaimed(span.tail, restore)
+            } catch {
+                throw errno(of: error)
             }
             try changePresent(span.touched) { () throws(Errno) in
                 try write()

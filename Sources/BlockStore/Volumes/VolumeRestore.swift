@@ -19,6 +19,7 @@ final class VolumeRestore: Sendable {
     private let durablyMissing: MappedBits
     private let directory: TrackingDirectory
     private let claims = BlockClaims()
+    private let buffers: BlockBufferPool
     private let left: Atomic<Int>
     /// How many blocks may have been missing when this was made.
     let total: Int
@@ -29,9 +30,11 @@ final class VolumeRestore: Sendable {
 
     /// - Parameter isSameBoot: whether `missing` is still what the last process left.
     init(
-        _ source: any RestoreSource, in directory: TrackingDirectory, blocks: Int, isSameBoot: Bool
+        _ source: any RestoreSource, in directory: TrackingDirectory, blocks: Int, isSameBoot: Bool,
+        buffers: BlockBufferPool
     ) throws(Errno) {
         self.source = source
+        self.buffers = buffers
         self.directory = directory
         missing = try MappedBits(directory.missing, capacity: VolumeBlock.capacity)
         durablyMissing = try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity)
@@ -95,7 +98,7 @@ final class VolumeRestore: Sendable {
     /// - Returns: whether it was missing.
     func fetch(_ block: Int, into file: VolumeFile) throws(RestoreFailure) -> Bool {
         if !isMissing(block) { return false }
-        let buffer = BlockBuffer()
+        let buffer = buffers.take()
         let hasBytes: Bool
         do {
             hasBytes = try buffer.fill { (span) throws in try source.read(block, into: &span) }
