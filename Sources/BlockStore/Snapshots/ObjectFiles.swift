@@ -7,6 +7,7 @@ import SystemPackage
 /// ```
 /// <directory>/objects/ab/cdef…  one file an object, by the hexadecimal digits of its name
 /// <directory>/incoming/<n>      an object that is being written
+/// <directory>/epoch             a number that rises when what was written may be lost (`epoch`)
 /// ```
 ///
 /// A file gets its name when it is whole: after `kill -9` what has a name is right. After a loss of power it need not
@@ -18,6 +19,10 @@ final class ObjectFiles: Sendable {
     /// Open from the beginning: the kernel tells a descriptor of the errors since it was opened, and of each once.
     private let opened: FileDescriptor
     private let synchronizing = Monitor(Synchronizing())
+    private let epochWord: MappedBits
+    /// Another number than the last process had, of the same boot, when what that one wrote may be lost: `synchronize`
+    /// had failed, or had not ended when it was killed. Never 0.
+    let epoch: UInt64
 
     private struct Synchronizing: Sendable {
         var isUnderWay = false
@@ -30,6 +35,9 @@ final class ObjectFiles: Sendable {
         incoming = directory.appending("incoming")
         try createDirectories(objects)
         try createDirectories(incoming)
+        epochWord = try MappedBits(directory.appending("epoch"), capacity: 64)
+        try epochWord.reserve(64)
+        epoch = max(1, epochWord.word(0))
         opened = try .openFile(objects, .readOnly, options: [.directory])
     }
 
@@ -118,8 +126,11 @@ final class ObjectFiles: Sendable {
         synchronizing.wait { $0.isUnderWay ? nil : ($0.isUnderWay = true) }
         defer { synchronizing.withLock { $0.isUnderWay = false } }
         if let failure = synchronizing.withLock({ $0.failure }) { throw failure }
+        // Before, not after it has failed: who is killed meanwhile tells the next one by that.
+        epochWord.setWord(0, to: epoch + 1)
         do throws(Errno) {
             try body()
+            epochWord.setWord(0, to: epoch)
         } catch {
             synchronizing.withLock { $0.failure = error }
             throw error

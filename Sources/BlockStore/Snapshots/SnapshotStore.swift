@@ -10,6 +10,8 @@ public import SystemPackage
 /// Its calls block: for threads of their own and, for reading blocks, the data path.
 public final class SnapshotStore: Sendable {
     let files: ObjectFiles
+    /// What was put under another number, in the same boot, may be lost.
+    var epoch: UInt64 { files.epoch }
     private let writers = Monitor(Writers())
 
     private struct Writers: Sendable {
@@ -161,14 +163,27 @@ public final class SnapshotStore: Sendable {
 
     /// At a start, before anything is written: removes every object that is not kept, and what was half written.
     ///
-    /// After a loss of power only what the catalog refers to is known to be whole.
+    /// After a loss of power only what the catalog refers to is known to be whole. In the same boot that is also what
+    /// pending cuts have stored; unless it may be lost, for which the cuts fail here.
     ///
+    /// - Parameters:
+    ///   - cuts: those that go on.
+    ///   - isKept: whether the catalog refers to an object. What only a cut has is not its affair.
     /// - Returns: how many objects were removed.
-    public func sweep(keeping isKept: (Digest) throws -> Bool) throws -> Int {
+    public func sweep(blocksStayOf cuts: [Cut] = [], keeping isKept: (Digest) throws -> Bool) throws -> Int {
         try files.removeIncoming()
+        // May hold names too many. In this epoch those are whole as well: at its first start no cut had any.
+        var held = HeldNames()
+        for cut in cuts {
+            if !cut.trusts(epoch) { cut.fail(.storeFailed) }
+            if cut.failure != nil { continue }
+            try cut.forEachChange { _, name in
+                if let name { held.insert(name) }
+            }
+        }
         var count = 0
         try files.forEachName { name in
-            if try isKept(name) { return }
+            if try held.mayHold(name) || isKept(name) { return }
             try files.remove(name)
             count += 1
         }

@@ -15,6 +15,8 @@ public final class SnapshotWriter: BlockSink {
 
     deinit { store.release(number) }
 
+    public var epoch: UInt64 { store.epoch }
+
     /// Keeps a whole block and gives its name; `nil` for zeros.
     public func put(_ block: RawSpan) throws(Errno) -> Digest? {
         precondition(block.byteCount == Int(VolumeBlock.bytes), "a block is written whole")

@@ -31,7 +31,7 @@ public final class Cut: Sendable {
     private let needed: MappedBits
     private let saved: MappedBits
     private let done: MappedBits
-    private let failureWord: MappedBits
+    private let state: MappedBits
     private let old: VolumeFile
     private let names: FileDescriptor
     let blockCount: Int
@@ -60,10 +60,10 @@ public final class Cut: Sendable {
         needed = try MappedBits(directory.needed, capacity: VolumeBlock.capacity)
         saved = try MappedBits(directory.saved, capacity: VolumeBlock.capacity)
         done = try MappedBits(directory.done, capacity: VolumeBlock.capacity)
-        failureWord = try MappedBits(directory.failure, capacity: 64)
+        state = try MappedBits(directory.state, capacity: 128)
         old = try store.openParts(sizeBytes: record.sizeBytes, .readWrite) { directory.old($0) }
         names = try .openFile(directory.names, .readWrite)
-        hasFailed.store(CutFailure(word: failureWord.word(0)) != nil, ordering: .relaxed)
+        hasFailed.store(CutFailure(word: state.word(0)) != nil, ordering: .relaxed)
     }
 
     deinit { names.closeIgnoringErrors() }
@@ -76,7 +76,7 @@ public final class Cut: Sendable {
     /// Why it will not become a snapshot; `nil` while it may.
     public var failure: CutFailure? {
         guard hasFailed.load(ordering: .acquiring) else { return nil }
-        return refusal.withLock { $0 } ?? CutFailure(word: failureWord.word(0))
+        return refusal.withLock { $0 } ?? CutFailure(word: state.word(0))
     }
 
     /// The first failure stays. Written down before anybody goes on, in space that is there.
@@ -84,10 +84,13 @@ public final class Cut: Sendable {
         refusal.withLock { refusal in
             if hasFailed.load(ordering: .relaxed) { return }
             refusal = failure
-            failureWord.setWord(0, to: failure.word)
+            state.setWord(0, to: failure.word)
             hasFailed.store(true, ordering: .releasing)
         }
     }
+
+    /// Whether what it has put is still there, in a store that is in this epoch.
+    func trusts(_ epoch: UInt64) -> Bool { state.word(1) == 0 || state.word(1) == epoch }
 
     /// Ends copying, which then throws `.cancelled`. Nothing is given back before `TrackedVolumes.finish`.
     public func cancel() {
@@ -161,6 +164,8 @@ public final class Cut: Sendable {
     /// - Throws: why the cut has failed; also when a writer's saving failed.
     public func copy(into sink: any BlockSink) throws(CutFailure) {
         do {
+            if !trusts(sink.epoch) { throw CutFailure.storeFailed }
+            state.setWord(1, to: sink.epoch)
             try count()
             let buffer = BlockBuffer()
             var position = 0

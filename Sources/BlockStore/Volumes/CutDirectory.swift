@@ -9,7 +9,8 @@ import SystemPackage
 ///                      needed   a bit for each block that may differ from the base
 ///                      saved    a bit for each block whose bytes are in `old.<n>`
 ///                      done     a bit for each block whose name is in `names`, or that was zeros
-///                      failure  one word: whether it failed, and why (CutFailure)
+///                      state    a word: whether it failed, and why (CutFailure); one more: in which epoch of the
+///                               store its blocks were put
 ///                      old.<n>  saved blocks, at their places
 ///                      names    32 bytes a block, zeros for none
 ///                      detached there when the volume was removed
@@ -33,7 +34,7 @@ struct CutDirectory: Hashable, Sendable {
     var needed: FilePath { path.appending("needed") }
     var saved: FilePath { path.appending("saved") }
     var done: FilePath { path.appending("done") }
-    var failure: FilePath { path.appending("failure") }
+    var state: FilePath { path.appending("state") }
     var names: FilePath { path.appending("names") }
     var detached: FilePath { path.appending("detached") }
     func old(_ number: Int) -> FilePath { path.appending("old.\(number)") }

@@ -7,6 +7,8 @@ public enum CutFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case failed(Errno)
     /// The store refused a block, with something other than an errno.
     case refused(String)
+    /// The store could not make durable what it had, or was killed at it: blocks that were copied may be lost.
+    case storeFailed
     /// The cut that it counts from failed.
     case baseFailed
     case cancelled
@@ -16,6 +18,7 @@ public enum CutFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .noSpace: "the disk is full"
         case .failed(let error): error.description
         case .refused(let reason): reason
+        case .storeFailed: "blocks that were copied may have been lost"
         case .baseFailed: "the snapshot before it failed"
         case .cancelled: "it was cancelled"
         }
@@ -29,7 +32,7 @@ public enum CutFailure: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// One word in the cut's `failure` file; 0 is for none. Text is not kept.
+    /// One word in the cut's `state` file; 0 is for none. Text is not kept.
     var word: UInt64 {
         switch self {
         case .noSpace: 1
@@ -37,6 +40,7 @@ public enum CutFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .refused: UInt64(UInt32(bitPattern: Errno.ioError.rawValue)) << 8 | 2
         case .baseFailed: 3
         case .cancelled: 4
+        case .storeFailed: 5
         }
     }
 
@@ -46,6 +50,7 @@ public enum CutFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case 2: self = .failed(Errno(rawValue: Int32(truncatingIfNeeded: word >> 8)))
         case 3: self = .baseFailed
         case 4: self = .cancelled
+        case 5: self = .storeFailed
         default: return nil
         }
     }

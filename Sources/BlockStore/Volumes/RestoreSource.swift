@@ -12,8 +12,15 @@ public protocol RestoreSource: Sendable {
 
 /// Where a cut's blocks go: the snapshot store.
 public protocol BlockSink: Sendable {
+    /// What was put under another number may be lost.
+    var epoch: UInt64 { get }
     /// Keeps a block and gives its name; `nil` for zeros, which need not be kept.
     func put(_ block: RawSpan) throws -> Digest?
+}
+
+extension BlockSink {
+    /// For what loses nothing.
+    public var epoch: UInt64 { 0 }
 }
 
 /// A block that could not be had. Who reads it gets EIO.

@@ -76,7 +76,7 @@ extension VolumeBlocks {
         for path in [place.saved, place.done] {
             try MappedBits(path, capacity: VolumeBlock.capacity).reserve(count)
         }
-        try MappedBits(place.failure, capacity: 64).reserve(64)
+        try MappedBits(place.state, capacity: 128).reserve(128)
         try makeOldParts(place)
         try writeFile(place.names, [])
         let needed = try makeNeeded(place, isCounted ? tracking : nil, count, isComplete: missing == nil)
