@@ -110,6 +110,27 @@ public import SystemPackage
         return nil
     }
 
+    /// The first bit of a range that is set here and in neither of the others.
+    public func firstSet(in range: Range<Int>, without first: MappedBits, _ second: MappedBits) -> Int? {
+        var index = range.lowerBound >> 6
+        while index << 6 < range.upperBound {
+            let found = word(index) & ~first.word(index) & ~second.word(index) & Self.mask(of: range, in: index)
+            if found != 0 { return index << 6 + found.trailingZeroBitCount }
+            index += 1
+        }
+        return nil
+    }
+
+    /// Sets the bits of a range that are set in one other and not in a second one, a word at a time.
+    public func set(_ range: Range<Int>, where other: MappedBits, without excluded: MappedBits) {
+        forEachWord(of: range) { index, mask in
+            let wanted = other.word(index) & ~excluded.word(index) & mask
+            if word(index) & wanted != wanted {
+                unsafe words[index].bitwiseOr(wanted, ordering: .acquiringAndReleasing)
+            }
+        }
+    }
+
     /// How many bits of a range are set.
     public func count(in range: Range<Int>) -> Int {
         var count = 0

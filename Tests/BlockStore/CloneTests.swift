@@ -1,24 +1,13 @@
 import Platform
 import SystemPackage
 import Testing
-import TestSupport
 
 @testable import BlockStore
 
 /// Cuts where the filesystem can share extents: xfs in a file, by a loop device.
 @Suite struct CloneTests {
     @Test func aCutOnXFSIsACloneForWhichNothingIsSaved() async throws {
-        try await withTemporaryDirectory { directory in
-            let image = directory.appending("image").string
-            let mount = directory.appending("mount").string
-            try await succeed("truncate", ["-s", "400M", image])
-            try await succeed("mkfs.xfs", ["-q", "-m", "reflink=1", image])
-            try await succeed("mkdir", [mount])
-            try await succeed("mount", ["-o", "loop", image, mount])
-            let result = Result { try cutOnClone(directory.appending("mount")) }
-            try await succeed("umount", [mount])
-            try result.get()
-        }
+        try await withSmallDisk(.xfs, mebibytes: 400) { try cutOnClone($0) }
     }
 
     private func cutOnClone(_ directory: FilePath) throws {
@@ -35,10 +24,5 @@ import TestSupport
         try cut.copy(into: sink)
         #expect(try sink.contents(of: cut, on: nil).bytes == before)
         try fixture.volumes.finish(cut)
-    }
-
-    private func succeed(_ program: String, _ arguments: [String]) async throws {
-        let result = try await runCommand(program, arguments)
-        try #require(result.status == 0, "\(program): \(result.errors)")
     }
 }

@@ -101,11 +101,11 @@ public final class Cut: Sendable {
 
     // MARK: The writer's side
 
-    /// Whether a block must be saved before it is written over.
+    /// The first block that must be saved before it is written over.
     @inline(__always)
-    func owes(_ block: Int) -> Bool {
-        block < blockCount && needed.isSet(block) && !saved.isSet(block) && !done.isSet(block)
-            && !hasFailed.load(ordering: .relaxed)
+    func firstOwed(in blocks: Range<Int>) -> Int? {
+        if hasFailed.load(ordering: .relaxed) { return nil }
+        return needed.firstSet(in: blocks.clamped(to: 0..<blockCount), without: saved, done)
     }
 
     /// Saves what a write is about to change. If that fails, the cut does; the write goes on.
@@ -113,7 +113,7 @@ public final class Cut: Sendable {
         let end = min(blocks.upperBound, blockCount)
         var position = blocks.lowerBound
         do throws(Errno) {
-            while position < end, let next = needed.firstSet(in: position..<end) {
+            while position < end, let next = firstOwed(in: position..<end) {
                 let block = try skipHole(from: next, to: end)
                 if block < end { try saveOne(block) }
                 position = block + 1
@@ -125,7 +125,7 @@ public final class Cut: Sendable {
 
     private func saveOne(_ block: Int) throws(Errno) {
         try claims.with(block..<block + 1) { () throws(Errno) in
-            if !owes(block) { return }
+            if firstOwed(in: block..<block + 1) == nil { return }
             let buffer = buffers.take()
             let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
             try buffer.fill { (span) throws(Errno) in
@@ -142,7 +142,7 @@ public final class Cut: Sendable {
     /// block that held something saves it first. Gives the block with that data, or `end`.
     private func skipHole(from start: Int, to end: Int) throws(Errno) -> Int {
         let data = min(end, try nextData(from: start) ?? end)
-        for block in start..<data where owes(block) { done.set(block) }
+        done.set(start..<data, where: needed, without: saved)
         return data
     }
 

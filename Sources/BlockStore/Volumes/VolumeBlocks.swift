@@ -221,16 +221,38 @@ public final class VolumeBlocks: Sendable {
         try change(offset, Int64(bytes.byteCount)) { () throws(Errno) in try file.write(bytes, at: offset) }
     }
 
-    /// Gives the range's space back; it reads as zeros, for good.
+    /// Gives the range's space back; it reads as zeros, for good. A long range is done in pieces.
     @discardableResult
     public func punchHole(at offset: Int64, length: Int64) throws(Errno) -> Int {
-        try change(offset, length) { () throws(Errno) in try file.punchHole(at: offset, length: length) }
+        try changeInPieces(offset, length) { (offset, length) throws(Errno) in
+            try file.punchHole(at: offset, length: length)
+        }
     }
 
-    /// Makes the range read as zeros and keeps, or takes, its space.
+    /// Makes the range read as zeros and keeps, or takes, its space. A long range is done in pieces.
     @discardableResult
     public func zero(at offset: Int64, length: Int64) throws(Errno) -> Int {
-        try change(offset, length) { () throws(Errno) in try file.zero(at: offset, length: length) }
+        try changeInPieces(offset, length) { (offset, length) throws(Errno) in
+            try file.zero(at: offset, length: length)
+        }
+    }
+
+    /// Longer than any write, and whole blocks.
+    static let pieceBytes: Int64 = 64 << 20
+
+    /// A range may be all of a volume, and a cut may need all that is in it. In pieces, what is saved of one takes
+    /// space that the one before has given back, and a cut that is made meanwhile waits for one piece at most.
+    private func changeInPieces(
+        _ offset: Int64, _ length: Int64, _ body: (Int64, Int64) throws(Errno) -> Void
+    ) throws(Errno) -> Int {
+        var fetched = 0
+        var position = offset
+        while position < offset + length {
+            let end = min(offset + length, (position / Self.pieceBytes + 1) * Self.pieceBytes)
+            fetched += try change(position, end - position) { () throws(Errno) in try body(position, end - position) }
+            position = end
+        }
+        return fetched
     }
 
     /// Reserves the range's space; what it reads as stays.
@@ -286,7 +308,7 @@ public final class VolumeBlocks: Sendable {
             gate.enter()
             let tracking = unsafe tracking
             if tracking.owing.isEmpty { return tracking }
-            if !tracking.owing.contains(where: { cut in blocks.contains(where: cut.owes) }) { return tracking }
+            if !tracking.owing.contains(where: { cut in cut.firstOwed(in: blocks) != nil }) { return tracking }
             gate.leave()
             for cut in tracking.owing { cut.save(blocks) }
         }
