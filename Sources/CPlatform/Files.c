@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,6 +29,36 @@ int cplatform_direct_flag(void) { return O_DIRECT; }
 
 int cplatform_clone_file(int descriptor, int source) {
     return ioctl(descriptor, FICLONE, source) == 0 ? 0 : -errno;
+}
+
+int cplatform_write_in_place(int descriptor) {
+    int flags = 0;
+    if (ioctl(descriptor, FS_IOC_GETFLAGS, &flags) != 0) return -errno;
+    flags |= FS_NOCOW_FL;
+    return ioctl(descriptor, FS_IOC_SETFLAGS, &flags) == 0 ? 0 : -errno;
+}
+
+int cplatform_has_space(int descriptor, uint64_t length) {
+    enum { BATCH = 64 };
+    union {
+        struct fiemap map;
+        char bytes[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
+    } request;
+    uint64_t position = 0;
+    while (position < length) {
+        memset(&request, 0, sizeof request);
+        request.map.fm_start = position;
+        request.map.fm_length = length - position;
+        request.map.fm_extent_count = BATCH;
+        if (ioctl(descriptor, FS_IOC_FIEMAP, &request.map) != 0) return -errno;
+        if (request.map.fm_mapped_extents == 0) return 0;
+        for (uint32_t index = 0; index < request.map.fm_mapped_extents; index++) {
+            const struct fiemap_extent *extent = &request.map.fm_extents[index];
+            if (extent->fe_logical > position) return 0;
+            position = extent->fe_logical + extent->fe_length;
+        }
+    }
+    return 1;
 }
 
 int cplatform_synchronize_filesystem(int descriptor) { return syncfs(descriptor) == 0 ? 0 : -errno; }

@@ -172,6 +172,25 @@ extension FileDescriptor {
         try shimCall { cplatform_clone_file(rawValue, source.rawValue) }
     }
 
+    /// Lets an empty file be written in place on a filesystem that would otherwise put what is written elsewhere, so
+    /// that space reserved for it stays its own. No change where files are written in place anyway.
+    ///
+    /// The corresponding C function is `ioctl` with `FS_IOC_SETFLAGS` and `FS_NOCOW_FL`, which btrfs knows.
+    func writeInPlace() throws(Errno) {
+        do throws(Errno) {
+            try shimCall { cplatform_write_in_place(rawValue) }
+        } catch {
+            guard error.isRefusedRequest else { throw error }
+        }
+    }
+
+    /// Whether all of the file's first `length` bytes have space, written or only reserved.
+    ///
+    /// The corresponding C function is `ioctl` with `FS_IOC_FIEMAP`.
+    func hasSpace(_ length: Int64) throws(Errno) -> Bool {
+        try shimCall { cplatform_has_space(rawValue, UInt64(length)) } == 1
+    }
+
     /// One more descriptor of the same open file, closed on exec.
     ///
     /// The corresponding C function is `fcntl` with `F_DUPFD_CLOEXEC`.
@@ -279,5 +298,12 @@ public struct FilesystemStatus: Sendable, Hashable {
         availableBlocks = UInt64(status.f_bavail)
         files = UInt64(status.f_files)
         freeFiles = UInt64(status.f_ffree)
+    }
+}
+
+extension Errno {
+    /// What a filesystem says to a request (`ioctl`) that it does not know.
+    public var isRefusedRequest: Bool {
+        self == .notSupported || self == .inappropriateIOCTLForDevice || self == .invalidArgument
     }
 }

@@ -6,7 +6,7 @@ public import SystemPackage
 /// It is durable only after `synchronize`; the kernel may write any of it before, in any order.
 ///
 /// Space for the bits in use is reserved beforehand (`reserve`), since a store into a mapped hole on a full disk would
-/// end the process. Bits beyond are zeros and must not be changed. What nobody touched takes no memory.
+/// end the process; for the same reason the file is written in place, also on btrfs. Bits beyond are zeros and must not be changed. What nobody touched takes no memory.
 ///
 /// Each bit may be read and changed from several threads at once.
 @safe public final class MappedBits: @unchecked Sendable {
@@ -24,7 +24,9 @@ public import SystemPackage
         self.capacity = capacity
         descriptor = try .openFile(path, .readWrite, options: [.create], permissions: [.ownerReadWrite])
         do throws(Errno) {
-            if try descriptor.fileStatus().sizeBytes < Int64(capacity / 8) {
+            let length = try descriptor.fileStatus().sizeBytes
+            if length == 0 { try descriptor.writeInPlace() }
+            if length < Int64(capacity / 8) {
                 try descriptor.setLength(Int64(capacity / 8))
             }
             let memory = unsafe mmap(nil, capacity / 8, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
@@ -44,11 +46,18 @@ public import SystemPackage
     /// Reserves the space of the first `count` bits, so that changing them cannot fail.
     public func reserve(_ count: Int) throws(Errno) {
         precondition(count <= capacity)
-        let bytes = Int64(max(1, (count + 63) / 64 * 8))
+        // Whole pages: the kernel wants space for all of a page that is stored into, and a filesystem's blocks may be
+        // smaller.
+        let page = Int(getpagesize())
+        let used = max(1, (count + 63) / 64 * 8)
+        let bytes = Int64(min(capacity / 8, (used + page - 1) / page * page))
         do throws(Errno) {
             try descriptor.changeSpace(.allocate, offset: 0, length: bytes)
         } catch .notSupported {
             try writeOver(bytes)
+        } catch .noSpace {
+            // A full xfs says that also of what has its space.
+            if try !descriptor.hasSpace(bytes) { throw .noSpace }
         }
     }
 

@@ -9,6 +9,8 @@ enum SmallDisk: String {
     case ext4
     /// Can share extents.
     case xfs
+    /// Can share extents, and puts what is written elsewhere.
+    case btrfs
 }
 
 /// Runs `body` with a mounted filesystem, empty at first, that is gone afterwards. What `body` opened must be closed
@@ -20,7 +22,7 @@ func withSmallDisk(_ kind: SmallDisk, mebibytes: Int, _ body: (FilePath) async t
         let image = directory.appending("image").string
         switch kind {
         case .tmpfs: try await succeed("mount", ["-t", "tmpfs", "-o", "size=\(mebibytes)M", "tmpfs", mount.string])
-        case .ext4, .xfs:
+        case .ext4, .xfs, .btrfs:
             try await succeed("truncate", ["-s", "\(mebibytes)M", image])
             try await succeed("mkfs.\(kind.rawValue)", ["-q", image])
             try await succeed("mount", ["-o", "loop", image, mount.string])
@@ -32,6 +34,38 @@ func withSmallDisk(_ kind: SmallDisk, mebibytes: Int, _ body: (FilePath) async t
             throw error
         }
         try await succeed("umount", [mount.string])
+    }
+}
+
+/// Fills the disk of a directory to the last byte, with a file that is removed to make room again.
+func fillDisk(of directory: FilePath) throws -> FilePath {
+    let path = directory.appending("filler")
+    let file = try FileDescriptor.openFile(path, .writeOnly, options: [.create], permissions: [.ownerReadWrite])
+    defer { file.closeIgnoringErrors() }
+    let bytes = [UInt8](repeating: 0xF1, count: 1 << 20)
+    var offset: Int64 = 0
+    // Some of what was promised to writes is given back when they are done.
+    for _ in 0..<3 {
+        var length = bytes.count
+        while length > 0 {
+            if try unsafe write(bytes.span.bytes.extracting(0..<length), to: file, at: offset) {
+                offset += Int64(length)
+            } else {
+                length /= 2
+            }
+        }
+        try file.synchronize()
+    }
+    return path
+}
+
+/// - Returns: whether there was room.
+private func write(_ bytes: RawSpan, to file: FileDescriptor, at offset: Int64) throws(Errno) -> Bool {
+    do throws(Errno) {
+        try file.writeAll(bytes, at: offset)
+        return true
+    } catch .noSpace {
+        return false
     }
 }
 

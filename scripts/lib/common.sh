@@ -90,7 +90,7 @@ BUILD_PACKAGES=(libfuse3-dev libsqlite3-dev libblkid-dev pkg-config)
 RUN_PACKAGES=(fuse3 libsqlite3-0 e2fsprogs xfsprogs util-linux iproute2 mount)
 # shellcheck disable=SC2034  # The scripts that source this use them.
 TEST_PACKAGES=(
-    shellcheck fio socat sqlite3 busybox-static attr curl procps python3 podman crun man-db systemd zsh fish
+    shellcheck fio socat sqlite3 busybox-static attr curl procps python3 podman crun man-db systemd zsh fish btrfs-progs
 )
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(qemu-system-common nbdkit gcc linux-perf)

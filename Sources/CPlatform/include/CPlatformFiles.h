@@ -24,5 +24,12 @@ int cplatform_direct_flag(void);
 /// ioctl(2) FICLONE, which is variadic and a macro: `descriptor`'s contents become `source`'s, sharing its extents.
 int cplatform_clone_file(int descriptor, int source);
 
+/// ioctl(2) FS_IOC_SETFLAGS with FS_NOCOW_FL added: an empty file is from now on written in place.
+int cplatform_write_in_place(int descriptor);
+
+/// ioctl(2) FS_IOC_FIEMAP, whose argument ends in an array of no fixed length: 1 when all of a file's first `length`
+/// bytes have space, written or not, and 0 when there is a hole.
+int cplatform_has_space(int descriptor, uint64_t length);
+
 /// syncfs(2).
 int cplatform_synchronize_filesystem(int descriptor);
