@@ -149,7 +149,7 @@ public final class VolumeFile: Sendable {
         parts.close()
     }
 
-    private var partCount: Int { layout.partCount(sizeBytes: sizeBytes) }
+    var partCount: Int { layout.partCount(sizeBytes: sizeBytes) }
 
     /// What is there already can be written over on the fullest disk.
     @inline(__always)

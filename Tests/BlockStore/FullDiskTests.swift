@@ -7,6 +7,49 @@ import Testing
 
 /// What becomes of cuts, volumes and their maps when the disk is full to the last byte.
 @Suite struct FullDiskTests {
+    private static let sizeBytes = 16 << 20
+
+    @Test(arguments: [SmallDisk.tmpfs, .ext4, .xfs])
+    func aCutThatFindsNoRoomFailsAndItsVolumeGoesOn(disk: SmallDisk) async throws {
+        try await withSmallDisk(disk, mebibytes: disk == .xfs ? 320 : 64) { directory in
+            let fixture = try TrackingFixture(directory: directory.appending("volumes"), partBytes: 8 << 40)
+            try fixture.store.create("vol-1", sizeBytes: Int64(Self.sizeBytes))
+            let volume = try fixture.volumes.open("vol-1")
+            try volume.write([UInt8](repeating: 5, count: Self.sizeBytes), at: 0)
+            try volume.synchronize()
+            let cut = try fixture.volumes.cut([.init(volume: "vol-1", cut: "snap-1", base: nil)])[0]
+            #expect(cut.isClone == (disk == .xfs))
+            let filler = try fillDisk(of: directory)
+            let after = [UInt8](repeating: 6, count: Self.sizeBytes)
+            for start in stride(from: 0, to: Self.sizeBytes, by: 64 << 10) {
+                try volume.write(Array(after[start..<start + 64 << 10]), at: Int64(start))
+            }
+            try volume.synchronize()
+            #expect(cut.failure == .noSpace)
+            #expect(throws: CutFailure.noSpace) { try cut.copy(into: MemorySink()) }
+            cut.keep(nil)
+            try goOn(fixture, filler, after)
+        }
+    }
+
+    /// The next process, first on the full disk, then with room.
+    private func goOn(_ fixture: TrackingFixture, _ filler: FilePath, _ bytes: [UInt8]) throws {
+        try fixture.startNextProcess()
+        let cut = try #require(try fixture.volumes.pendingCuts().first)
+        #expect(cut.failure == .noSpace)
+        try fixture.volumes.finish(cut)
+        #expect(try CutDirectory.all(in: fixture.store.directory) == [])
+        #expect(try fixture.volumes.trackedBase(of: "vol-1") == nil)
+        let volume = try fixture.volumes.open("vol-1")
+        #expect(try volume.bytes(at: 0, count: bytes.count) == bytes)
+        try removeFile(at: filler)
+        let next = try fixture.volumes.cut([.init(volume: "vol-1", cut: "snap-2", base: "snap-1")])[0]
+        let sink = MemorySink()
+        try next.copy(into: sink)
+        #expect(try sink.contents(of: next, on: nil).bytes == bytes)
+        try fixture.volumes.finish(next)
+    }
+
     /// A store into a mapped page for which there is no space would end the process.
     @Test(arguments: [SmallDisk.tmpfs, .ext4, .xfs, .btrfs])
     func mapsAreWrittenOnAFullDisk(disk: SmallDisk) async throws {

@@ -89,6 +89,16 @@ public final class Cut: Sendable {
         }
     }
 
+    /// On a full disk: fails, and shares no space with the volume any more, so that this can be written in place.
+    func giveUpClone() throws(Errno) {
+        fail(.noSpace)
+        for part in 0..<parts.partCount {
+            let file = try FileDescriptor.openFile(directory.part(part), .writeOnly)
+            defer { file.closeIgnoringErrors() }
+            try file.setLength(0)
+        }
+    }
+
     /// Whether what it has put is still there, in a store that is in this epoch.
     func trusts(_ epoch: UInt64) -> Bool { state.word(1) == 0 || state.word(1) == epoch }
 
@@ -179,8 +189,9 @@ public final class Cut: Sendable {
             if let failure { throw failure }
         } catch {
             let failure = CutFailure(error)
-            if failure != .cancelled { fail(failure) }
-            throw failure
+            if failure == .cancelled { throw failure }
+            fail(failure)
+            throw self.failure ?? failure
         }
     }
 

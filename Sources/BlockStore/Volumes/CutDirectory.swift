@@ -13,6 +13,8 @@ import SystemPackage
 ///                               store its blocks were put
 ///                      old.<n>  saved blocks, at their places
 ///                      names    32 bytes a block, zeros for none
+///                      record.last  space for the record of the volume that does without the cut: on a full disk
+///                               a cut that failed can be given back
 ///                      detached there when the volume was removed
 /// ```
 struct CutDirectory: Hashable, Sendable {
@@ -37,6 +39,9 @@ struct CutDirectory: Hashable, Sendable {
     var state: FilePath { path.appending("state") }
     var names: FilePath { path.appending("names") }
     var detached: FilePath { path.appending("detached") }
+    var lastRecord: FilePath { path.appending("record.last") }
+    /// Longer than any record (`TrackingRecord`).
+    static let recordBytes = 4096
     func old(_ number: Int) -> FilePath { path.appending("old.\(number)") }
     func part(_ number: Int) -> FilePath { path.appending("part.\(number)") }
 

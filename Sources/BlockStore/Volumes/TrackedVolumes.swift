@@ -68,7 +68,7 @@ public final class TrackedVolumes: Sendable {
         try createDirectories(directory.path)
         try VolumeRestore.begin(source, in: directory, blocks: blocks)
         try MappedBits(directory.changes(0), capacity: VolumeBlock.capacity).reserve(blocks)
-        try directory.writeRecord(TrackingRecord(boot: boot, base: source.name), durably: true)
+        try directory.writeRecord(TrackingRecord(boot: boot, base: source.name))
         try Directory.synchronize(TrackingDirectory.root(store.directory))
         try store.create(name, sizeBytes: sizeBytes)
         setSource(source, of: name)

@@ -36,11 +36,9 @@ struct TrackingDirectory: Hashable, Sendable {
         return TrackingRecord(text: text) ?? TrackingRecord()
     }
 
-    /// Puts another record in its place: all of it or nothing for whoever reads it in this boot.
-    func writeRecord(_ new: TrackingRecord, durably: Bool) throws(Errno) {
-        if durably { return try replaceFile(record, with: Array(new.text.utf8)) }
-        let prepared = try prepareRecord(new)
-        try renameFile(prepared, to: record)
+    /// Puts another record in its place, durably.
+    func writeRecord(_ new: TrackingRecord) throws(Errno) {
+        try replaceFile(record, with: Array(new.text.utf8))
     }
 
     /// Writes a record down without putting it in its place, which `renameFile` then does at once.
@@ -90,4 +88,12 @@ func writeFile(_ path: FilePath, _ contents: [UInt8]) throws(Errno) {
         path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
     defer { file.closeIgnoringErrors() }
     try unsafe file.writeAll(contents.span.bytes, at: 0)
+}
+
+/// Gives a file other contents in the space that it has, if that is as much.
+func overwriteFile(_ path: FilePath, _ contents: [UInt8]) throws(Errno) {
+    let file = try FileDescriptor.openFile(path, .writeOnly)
+    defer { file.closeIgnoringErrors() }
+    try unsafe file.writeAll(contents.span.bytes, at: 0)
+    try file.setLength(Int64(contents.count))
 }

@@ -79,6 +79,7 @@ extension VolumeBlocks {
         try MappedBits(place.state, capacity: 128).reserve(128)
         try makeOldParts(place)
         try writeFile(place.names, [])
+        try writeFile(place.lastRecord, [UInt8](repeating: 0, count: CutDirectory.recordBytes))
         let needed = try makeNeeded(place, isCounted ? tracking : nil, count, isComplete: missing == nil)
         var next = tracking.record
         next.boot = boot
@@ -125,8 +126,7 @@ extension VolumeBlocks {
             }
             return clones
         } catch {
-            // ext4: EOPNOTSUPP; a few filesystems say ENOTTY or EINVAL.
-            guard [.notSupported, .inappropriateIOCTLForDevice, .invalidArgument].contains(error) else { throw error }
+            guard error.isRefusedRequest else { throw error }
             for part in clones.indices { _ = try Directory.unlink(place.part(part)) }
             return nil
         }
@@ -193,7 +193,10 @@ extension VolumeBlocks {
         let isUnknown = hasFailed && record.base == cut.name
         if isUnknown { record.base = nil }
         // A volume that was removed has no record.
-        if try TrackingDirectory.text(of: directory.record) != nil { try directory.writeRecord(record, durably: false) }
+        if try TrackingDirectory.text(of: directory.record) != nil {
+            try overwriteFile(cut.directory.lastRecord, Array(record.text.utf8))
+            try renameFile(cut.directory.lastRecord, to: directory.record)
+        }
         gate.close()
         gate.drain()
         unsafe tracking = Tracking(
@@ -209,6 +212,6 @@ extension VolumeBlocks {
         guard record.boot != nil else { return }
         try unsafe tracking.changes?.synchronize()
         record.isClean = true
-        try directory.writeRecord(record, durably: true)
+        try directory.writeRecord(record)
     }
 }

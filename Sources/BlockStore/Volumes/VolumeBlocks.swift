@@ -94,7 +94,7 @@ public final class VolumeBlocks: Sendable {
         if isLost || former.boot != boot && !former.isClean { record.base = nil }
         record.boot = boot
         record.isClean = false
-        if record != former { try directory.writeRecord(record, durably: true) }
+        if record != former { try directory.writeRecord(record) }
         guard record.base != nil else { return Tracking(record, nil, cuts) }
         let changes = try MappedBits(directory.changes(record.generation), capacity: VolumeBlock.capacity)
         try changes.reserve(blocks)
@@ -262,6 +262,32 @@ public final class VolumeBlocks: Sendable {
 
     @inline(__always)
     private func change(
+        _ offset: Int64, _ length: Int64, _ write: () throws(Errno) -> Void
+    ) throws(Errno) -> Int {
+        do throws(Errno) {
+            return try changeOnce(offset, length, write)
+        } catch {
+            guard error == .noSpace, try giveUpClones(for: offset, length) else { throw error }
+            return try changeOnce(offset, length, write)
+        }
+    }
+
+    /// What is there already can be written over on the fullest disk, unless a cut shares its space: then that fails.
+    ///
+    /// - Returns: whether the space may be the volume's own now.
+    private func giveUpClones(for offset: Int64, _ length: Int64) throws(Errno) -> Bool {
+        gate.enter()
+        let cuts = unsafe tracking.cuts
+        gate.leave()
+        guard cuts.contains(where: \.isClone), try file.next(.hole, from: offset) >= offset + length else {
+            return false
+        }
+        for cut in cuts where cut.isClone { try cut.giveUpClone() }
+        return true
+    }
+
+    @inline(__always)
+    private func changeOnce(
         _ offset: Int64, _ length: Int64, _ write: () throws(Errno) -> Void
     ) throws(Errno) -> Int {
         let span = BlockSpan(offset: offset, length: length, sizeBytes: sizeBytes)
