@@ -33,6 +33,15 @@ public final class TrackedVolumes: Sendable {
         /// Being opened by some thread.
         var underWay: Set<String> = []
         var open: [String: Reference] = [:]
+        /// How large `open` may become before those that have been closed are taken out.
+        private var limit = 64
+
+        mutating func set(_ name: String, _ volume: VolumeBlocks?) {
+            open[name] = volume.map { Reference(volume: $0) }
+            if open.count <= limit { return }
+            open = open.filter { $0.value.volume != nil }
+            limit = max(64, 2 * open.count)
+        }
     }
 
     private struct Reference: Sendable {
@@ -65,13 +74,25 @@ public final class TrackedVolumes: Sendable {
         if try store.exists(name) { throw .fileExists }
         let directory = TrackingDirectory(store: store.directory, volume: name)
         try directory.remove()
+        do throws(Errno) {
+            try track(directory, source, blocks: blocks)
+            try store.create(name, sizeBytes: sizeBytes)
+        } catch {
+            // The first error tells more, and the next start removes what stays.
+            do { try directory.remove() } catch {}
+            throw error
+        }
+        setSource(source, of: name)
+    }
+
+    private func track(
+        _ directory: TrackingDirectory, _ source: any RestoreSource, blocks: Int
+    ) throws(Errno) {
         try createDirectories(directory.path)
         try VolumeRestore.begin(source, in: directory, blocks: blocks)
         try MappedBits(directory.changes(0), capacity: VolumeBlock.capacity).reserve(blocks)
         try directory.writeRecord(TrackingRecord(boot: boot, base: source.name))
         try Directory.synchronize(TrackingDirectory.root(store.directory))
-        try store.create(name, sizeBytes: sizeBytes)
-        setSource(source, of: name)
     }
 
     /// Says where a volume's missing blocks are. For each volume that is not restored, before it is opened.
@@ -93,7 +114,7 @@ public final class TrackedVolumes: Sendable {
         defer {
             openings.withLock { openings in
                 openings.underWay.remove(name)
-                openings.open[name] = opened.map { Reference(volume: $0) }
+                openings.set(name, opened)
             }
         }
         let blocks = try VolumeBlocks(
@@ -101,6 +122,9 @@ public final class TrackedVolumes: Sendable {
         opened = blocks
         return blocks
     }
+
+    /// How many volumes are remembered that are open, or were.
+    var openingCount: Int { openings.withLock { $0.open.count } }
 
     private func beginOpening(_ name: String) -> VolumeBlocks? {
         openings.wait { openings -> VolumeBlocks?? in
@@ -153,7 +177,7 @@ public final class TrackedVolumes: Sendable {
             }
             return prepared
         } catch {
-            for one in prepared { try one.volume.drop(one) }
+            for one in prepared { one.volume.drop(one) }
             throw error
         }
     }
@@ -170,11 +194,8 @@ public final class TrackedVolumes: Sendable {
                 taken += 1
             }
         } catch {
-            for one in prepared[..<taken] {
-                one.cut.fail(CutFailure(error))
-                try one.volume.forget(one.cut)
-            }
-            for one in prepared { try one.volume.drop(one) }
+            for one in prepared[..<taken] { one.volume.takeBack(one, because: error) }
+            for one in prepared[taken...] { one.volume.drop(one) }
             throw error
         }
     }
@@ -239,8 +260,10 @@ public final class TrackedVolumes: Sendable {
         let isRestored = try directory.readSource() == nil
         for name in try TrackingDirectory.names(in: directory.path) {
             let file = directory.path.appending(name)
-            let isOldMap = name.hasPrefix("changes.") && file != directory.changes(record.generation)
-            if isOldMap || isRestored && name.hasPrefix("missing") { _ = try Directory.unlink(file) }
+            let isOldMap =
+                name.hasPrefix("changes.") && (record.base == nil || file != directory.changes(record.generation))
+            let isHalfMade = name.hasPrefix("record.") || name.hasSuffix(".new")
+            if isHalfMade || isOldMap || isRestored && name.hasPrefix("missing") { _ = try Directory.unlink(file) }
         }
     }
 }

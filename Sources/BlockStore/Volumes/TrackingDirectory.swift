@@ -41,12 +41,8 @@ struct TrackingDirectory: Hashable, Sendable {
         try replaceFile(record, with: Array(new.text.utf8))
     }
 
-    /// Writes a record down without putting it in its place, which `renameFile` then does at once.
-    func prepareRecord(_ new: TrackingRecord) throws(Errno) -> FilePath {
-        let prepared = path.appending("record.next")
-        try writeFile(prepared, Array(new.text.utf8))
-        return prepared
-    }
+    /// A record that is not in its place yet, which `renameFile` puts it in at once.
+    var nextRecord: FilePath { path.appending("record.next") }
 
     /// The name of what blocks are missing from; `nil` when none are.
     func readSource() throws(Errno) -> String? { try Self.text(of: source) }

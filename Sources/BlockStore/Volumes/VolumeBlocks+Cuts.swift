@@ -10,11 +10,9 @@ import SystemPackage
 struct PreparedCut: Sendable {
     let volume: VolumeBlocks
     let cut: Cut
-    let directory: CutDirectory
     /// What becomes the volume's changes.
     let changes: MappedBits
     let record: TrackingRecord
-    let recordFile: FilePath
     /// The cut's map, where it has to be made at the instant.
     let needed: MappedBits?
     /// The files that become clones of the volume's.
@@ -57,8 +55,7 @@ extension VolumeBlocks {
         do throws(Errno) {
             return try prepare(place, base)
         } catch {
-            // Whatever stays is removed at the next start.
-            do { try place.remove() } catch {}
+            removePrepared(place)
             throw error
         }
     }
@@ -89,9 +86,9 @@ extension VolumeBlocks {
         _ = try Directory.unlink(directory.changes(next.generation))
         let changes = try MappedBits(directory.changes(next.generation), capacity: VolumeBlock.capacity)
         try changes.reserve(count)
+        try writeFile(directory.nextRecord, Array(next.text.utf8))
         return PreparedCut(
-            volume: self, cut: try Cut(place, record, store: store, buffers: buffers), directory: place,
-            changes: changes, record: next, recordFile: try directory.prepareRecord(next),
+            volume: self, cut: try Cut(place, record, store: store, buffers: buffers), changes: changes, record: next,
             needed: missing == nil ? nil : needed, clones: clones ?? [])
     }
 
@@ -163,7 +160,7 @@ extension VolumeBlocks {
 
     /// The gate is closed and nobody inside: from here on the volume has the cut.
     func take(_ prepared: PreparedCut) throws(Errno) {
-        try renameFile(prepared.recordFile, to: directory.record)
+        try renameFile(directory.nextRecord, to: directory.record)
         prepared.cut.keep(self)
         unsafe tracking = Tracking(prepared.record, prepared.changes, tracking.cuts + [prepared.cut])
     }
@@ -175,8 +172,26 @@ extension VolumeBlocks {
     }
 
     /// The gate is open again, and the cut not taken.
-    func drop(_ prepared: PreparedCut) throws(Errno) {
-        try prepared.directory.remove()
+    func drop(_ prepared: PreparedCut) { removePrepared(prepared.cut.directory) }
+
+    /// Removes what was made for a cut that is not taken. The error that it was not taken for tells more than one
+    /// here, and the next start removes what stays.
+    private func removePrepared(_ place: CutDirectory) {
+        do { try place.remove() } catch {}
+        do { _ = try Directory.unlink(directory.nextRecord) } catch {}
+        do { _ = try Directory.unlink(directory.changes(unsafe tracking.record.generation + 1)) } catch {}
+    }
+
+    /// The gate is open again, and the cut taken, but not another volume's of the same instant.
+    ///
+    /// When that fails too, the cut is one that failed, which the record names: it is among the pending ones.
+    func takeBack(_ prepared: PreparedCut, because error: Errno) {
+        prepared.cut.fail(CutFailure(error))
+        tidy(after: prepared)
+        do throws(Errno) {
+            try forget(prepared.cut)
+            try prepared.cut.directory.remove()
+        } catch {}
     }
 
     // MARK: The end
@@ -203,6 +218,8 @@ extension VolumeBlocks {
             record, isUnknown ? nil : tracking.changes, tracking.cuts.filter { $0 !== cut })
         gate.open()
         cut.keep(nil)
+        // Nothing counts on them any more, and the next start removes what stays.
+        if isUnknown { do { _ = try Directory.unlink(directory.changes(record.generation)) } catch {} }
     }
 
     /// Makes what is tracked hold after a reboot. Nothing may change the volume any more.
