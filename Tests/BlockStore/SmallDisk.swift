@@ -30,7 +30,8 @@ func withSmallDisk(_ kind: SmallDisk, mebibytes: Int, _ body: (FilePath) async t
         do {
             try await body(mount)
         } catch {
-            try await succeed("umount", [mount.string])
+            // What failed may have files open.
+            try await succeed("umount", ["--lazy", mount.string])
             throw error
         }
         try await succeed("umount", [mount.string])
@@ -69,7 +70,7 @@ private func write(_ bytes: RawSpan, to file: FileDescriptor, at offset: Int64) 
     }
 }
 
-private func succeed(_ program: String, _ arguments: [String]) async throws {
+func succeed(_ program: String, _ arguments: [String]) async throws {
     let result = try await runCommand(program, arguments)
     try #require(result.status == 0, "\(program): \(result.errors)")
 }
