@@ -21,26 +21,29 @@ public final class EmulatorDriver: StorageDriver {
     private let metricKeeper: Task<Void, Never>
 
     /// - Parameters:
-    ///   - stateDirectory: exists; holds `catalog.sqlite`.
-    ///   - store: the volumes' files.
+    ///   - stateDirectory: exists; holds `catalog.sqlite` and the store of snapshots.
+    ///   - exports: has the volumes' files.
     /// - Throws: `StorageError`: `IncorrectState` when another daemon has the catalog or a newer version wrote it.
     public convenience init(
-        configuration: RegionConfiguration, stateDirectory: FilePath, exports: ExportTable, store: VolumeStore,
-        clock: any Clock, random: any RandomSource, logger: Logger
+        configuration: RegionConfiguration, stateDirectory: FilePath, exports: ExportTable, clock: any Clock,
+        random: any RandomSource, logger: Logger
     ) async throws {
         try await self.init(
-            configuration: configuration, stateDirectory: stateDirectory, exports: exports, store: store,
+            configuration: configuration, stateDirectory: stateDirectory, exports: exports, volumes: exports.volumes,
             clock: clock, random: random, logger: logger, beforeStep: { _ in })
     }
 
     /// As the public one, with any exports and a hook that lets tests end the "process" before any step.
     init(
-        configuration: RegionConfiguration, stateDirectory: FilePath, exports: any RegionExports, store: VolumeStore,
-        clock: any Clock, random: any RandomSource, logger: Logger,
+        configuration: RegionConfiguration, stateDirectory: FilePath, exports: any RegionExports,
+        volumes: TrackedVolumes, clock: any Clock, random: any RandomSource, logger: Logger,
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void
     ) async throws {
         let catalog = try Catalog(path: stateDirectory.appending("catalog.sqlite"))
-        let effects = RegionEffects(catalog: catalog, store: store, exports: exports, beforeStep: beforeStep)
+        let effects = RegionEffects(
+            catalog: catalog, volumes: volumes,
+            snapshots: try SnapshotStore(directory: stateDirectory.appending("snapshots")), exports: exports,
+            beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         creditKeeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) { await $0.keepCredits() }
@@ -87,7 +90,17 @@ public final class EmulatorDriver: StorageDriver {
         await region.keptCredits[number]
     }
 
-    /// Closes the catalog, so that another driver can open it; calls that change something fail afterwards.
+    /// Returns when the work on snapshots in the background is done, as far as it has been begun; for tests.
+    func finishSnapshotWork() async throws { try await region.finishSnapshotWork() }
+
+    /// At a clean stop, once the filesystem is served no more: lets what is known of volumes' changes hold in the next
+    /// boot, so that the first snapshots after it need not compare everything. `close` comes after it.
+    public func settle() async throws {
+        try await region.effects.settle()
+    }
+
+    /// Ends the work in the background, which the next driver takes up, and closes the catalog, so that it can open it;
+    /// calls that change something fail afterwards.
     public func close() async throws {
         creditKeeper.cancel()
         metricKeeper.cancel()

@@ -26,11 +26,22 @@ struct Services {
         self.logger = logger
     }
 
+    /// What is left when the services have ended: the host side, which still has its mounts, and the world below.
+    struct Remains: Sendable {
+        let volumes: VolumeManager
+        /// To be called when the daemon ends, and volumes are put away; not before a successor takes over.
+        let endWorld: @Sendable () async throws -> Void
+    }
+
+    private struct World {
+        let driver: any StorageDriver
+        let end: @Sendable () async throws -> Void
+    }
+
     /// Serves until the task is cancelled.
-    ///
-    /// - Returns: the host side, which still has its mounts.
-    func run() async throws -> VolumeManager {
-        let driver = try await openWorld()
+    func run() async throws -> Remains {
+        let world = try await openWorld()
+        let driver = world.driver
         let instance = try await driver.registerInstance(
             RegisterInstanceRequest(
                 name: plan.settings.instance, zone: ZoneName(plan.settings.zone), type: plan.settings.instanceType))
@@ -38,12 +49,13 @@ struct Services {
             driver: driver, instance: instance, settings: plan.hostSettings, clock: clock, random: random,
             logger: logger)
         try await serveFronts(driver: driver, instance: instance, volumes: volumes)
-        return volumes
+        return Remains(volumes: volumes, endWorld: world.end)
     }
 
-    private func openWorld() async throws -> any StorageDriver {
+    private func openWorld() async throws -> World {
         switch plan.world {
-        case .remote(let socket): RemoteDriver(socketPath: socket, clock: clock, random: random)
+        case .remote(let socket):
+            World(driver: RemoteDriver(socketPath: socket, clock: clock, random: random)) {}
         case .region:
             switch plan.settings.driver {
             case .emulator: try await openEmulator()
@@ -51,7 +63,7 @@ struct Services {
         }
     }
 
-    private func openEmulator() async throws -> EmulatorDriver {
+    private func openEmulator() async throws -> World {
         let store = try VolumeStore(directory: plan.volumesDirectory)
         let exports = try ExportTable(store: store, clock: clock) { [logger] in
             logger.error("a read or write failed", metadata: ["error": "\($0)"])
@@ -65,7 +77,7 @@ struct Services {
                 rate: ModificationPolicy.Rate(rawValue: plan.settings.modificationRate) ?? .fourADay),
             limits: LimitsProfile(rawValue: plan.settings.volumeLimits) ?? .gp3Since2025)
         let driver = try await EmulatorDriver(
-            configuration: region, stateDirectory: plan.settings.stateDirectory, exports: exports, store: store,
+            configuration: region, stateDirectory: plan.settings.stateDirectory, exports: exports,
             clock: clock, random: random, logger: logger)
         guard let initRecord = inheritance.initRecord else {
             throw StorageError(.internalError, "The supervisor gave no filesystem to serve")
@@ -75,7 +87,12 @@ struct Services {
             initRecord: FileDescriptor(rawValue: initRecord),
             takesOver: inheritance.takesOver, exports: exports, logger: logger)
         try filesystem.start()
-        return driver
+        return World(driver: driver) {
+            // What comes from now on waits in the kernel until the supervisor has unmounted, and fails then.
+            filesystem.stop()
+            try await driver.settle()
+            try await driver.close()
+        }
     }
 
     /// Serves the RPC and Docker, says so to the supervisor, and returns when the task is cancelled.

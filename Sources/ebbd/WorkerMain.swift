@@ -23,10 +23,10 @@ struct WorkerMain {
         let isLast = Atomic(false)
         let services = Task {
             do {
-                let volumes = try await Services(plan: plan, inheritance: inheritance, logger: logger).run()
+                let remains = try await Services(plan: plan, inheritance: inheritance, logger: logger).run()
                 // The services were cancelled, and this task with them; putting volumes away must not be.
                 let isEnd = isLast.load(ordering: .acquiring)
-                await Task { if isEnd { await volumes.withdraw() } else { await volumes.shutdown() } }.value
+                try await Task { if isEnd { try await end(remains) } else { await remains.volumes.shutdown() } }.value
                 exit(0)
             } catch {
                 logger.critical("\(error)")
@@ -38,5 +38,10 @@ struct WorkerMain {
         isLast.store(signal == .terminate, ordering: .releasing)
         services.cancel()
         while true { pause() }
+    }
+
+    private func end(_ remains: Services.Remains) async throws {
+        await remains.volumes.withdraw()
+        try await remains.endWorld()
     }
 }

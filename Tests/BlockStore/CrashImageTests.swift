@@ -318,7 +318,9 @@ private final class Finding {
         for (name, source) in promises.after.sources where try volumes.store.exists(name) {
             volumes.setSource(SnapshotSource(store, try store.manifest(source)), of: name)
         }
-        let pending = try volumes.pendingCuts()
+        let pending = try volumes.pendingCuts { cut, error in
+            Issue.record("\(place): \(cut) cannot be opened: \(error)")
+        }
         try sweep(pending)
         for (key, snapshot) in promises.before.snapshots {
             expect(try store.pages(of: snapshot.manifest) == snapshot.pages, "\(key)")
@@ -345,7 +347,10 @@ private final class Finding {
                 if promises.before.snapshots[key] != nil { throw error }
             }
         }
-        _ = try store.sweep(blocksStayOf: pending) { known.contains($0) }
+        let writer = store.beginWriting()
+        for cut in pending { try writer.hold(cut) }
+        _ = try store.sweep { known.contains($0) }
+        writer.end()
     }
 
     private func checkCuts(_ pending: [Cut]) throws {

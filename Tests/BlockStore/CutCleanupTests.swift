@@ -66,7 +66,7 @@ import Testing
             before.forget("vol-1")
             #expect(try Leftovers(of: fixture) == before)
             #expect(try Self.names.map { try fixture.volumes.trackedBase(of: $0) } == [nil, "snap-1", "snap-1"])
-            #expect(try fixture.volumes.pendingCuts().isEmpty)
+            #expect(try fixture.pendingCuts().isEmpty)
             try expectCut(fixture, base: "snap-1")
         }
     }

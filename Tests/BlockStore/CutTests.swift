@@ -47,13 +47,13 @@ import TestSupport
             try fixture.store.remove("vol-1")
             #expect(try fixture.store.names() == [])
             try fixture.startNextProcess()
-            let pending = try fixture.volumes.pendingCuts()
+            let pending = try fixture.pendingCuts()
             try #require(pending.count == 1)
             let sink = MemorySink()
             try pending[0].copy(into: sink)
             #expect(try sink.contents(of: pending[0], on: nil).bytes == bytes)
             try fixture.volumes.finish(pending[0])
-            #expect(try fixture.volumes.pendingCuts().isEmpty)
+            #expect(try fixture.pendingCuts().isEmpty)
         }
     }
 
@@ -69,7 +69,7 @@ import TestSupport
             let prepared = try volume.prepareCut("snap-2", base: "snap-1")
             _ = prepared
             try fixture.startNextProcess()
-            #expect(try fixture.volumes.pendingCuts().isEmpty)
+            #expect(try fixture.pendingCuts().isEmpty)
             let cut = try fixture.volumes.cut([request("vol-1", "snap-3", base: "snap-1")])[0]
             try cut.copy(into: MemorySink())
             var changes: [Int] = []
@@ -90,7 +90,7 @@ import TestSupport
             try removeFile(at: former)
             try createDirectories(former)
             let cut = try fixture.volumes.cut([request("vol-1", "snap-2")])[0]
-            #expect(try fixture.volumes.pendingCuts().map(\.name) == ["snap-2"])
+            #expect(try fixture.pendingCuts().map(\.name) == ["snap-2"])
             #expect(try volume.write([1], at: 0) == 0)
             try Directory.remove(former)
             try fixture.volumes.finish(cut)

@@ -35,7 +35,7 @@ import Testing
     /// The next process, first on the full disk, then with room.
     private func goOn(_ fixture: TrackingFixture, _ filler: FilePath, _ bytes: [UInt8]) throws {
         try fixture.startNextProcess()
-        let cut = try #require(try fixture.volumes.pendingCuts().first)
+        let cut = try #require(try fixture.pendingCuts().first)
         #expect(cut.failure == .noSpace)
         try fixture.volumes.finish(cut)
         #expect(try CutDirectory.all(in: fixture.store.directory) == [])
@@ -76,7 +76,7 @@ import Testing
             try expectPunched(punched, in: try fixture.volumes.open("restored"))
             try removeFile(at: filler)
             try expectPunched(punched, in: try fixture.volumes.open("restored"))
-            for cut in try fixture.volumes.pendingCuts() { try fixture.volumes.finish(cut) }
+            for cut in try fixture.pendingCuts() { try fixture.volumes.finish(cut) }
         }
     }
 

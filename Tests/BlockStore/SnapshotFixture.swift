@@ -42,6 +42,9 @@ struct SnapshotFixture {
         return numbers
     }
 
+    /// What nothing refers to.
+    func remove(_ names: [Digest]) throws -> [Digest] { try store.remove(names) { _ in false } }
+
     func objectCount() throws -> Int {
         var count = 0
         try store.forEachName { _ in count += 1 }

@@ -42,7 +42,7 @@ private struct Counts {
                 if alive.count > 4 || (!alive.isEmpty && random.next() % 3 == 0) {
                     let (manifest, _) = alive.remove(at: Int(random.next() % UInt64(alive.count)))
                     let gone = try counts.remove(manifest.name, fixture.store)
-                    #expect(try fixture.store.remove(gone) == [], "seed \(seed), step \(step)")
+                    #expect(try fixture.remove(gone) == [], "seed \(seed), step \(step)")
                 } else {
                     let base = alive.isEmpty ? nil : alive[Int(random.next() % UInt64(alive.count))]
                     let changes = (0..<300).filter { _ in random.next() % 25 == 0 }
@@ -122,7 +122,7 @@ private struct Counts {
             var counts = Counts()
             for manifest in [first, second] { try counts.add(manifest.name, fixture.store) }
             let segment = try #require(first.segmentName(4))
-            #expect(try fixture.store.remove([segment, second.name]) == [])
+            #expect(try fixture.remove([segment, second.name]) == [])
             let snapshots = [(id: "snap-a", manifest: first.name), (id: "snap-b", manifest: second.name)]
             let report = try fixture.store.check(snapshots, recorded: counts.counts)
             let expected: Set<SnapshotCheckReport.Problem> = [

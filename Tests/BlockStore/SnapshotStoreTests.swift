@@ -42,7 +42,7 @@ private let gibibyte: Int64 = 1 << 30
         try await SnapshotFixture.run { fixture in
             let first = try fixture.write(sizeBytes: gibibyte, [(0, 1), (64, 2), (128, 3)])
             // Nothing of the parent's other segments is read: they may even be missing.
-            for entry in first.segments where entry.index != 1 { #expect(try fixture.store.remove([entry.name]) == []) }
+            for entry in first.segments where entry.index != 1 { #expect(try fixture.remove([entry.name]) == []) }
             let second = try fixture.write(sizeBytes: 2 * gibibyte, parent: first, [(65, 4), (4000, 5)])
             #expect(second.segmentName(0) == first.segmentName(0))
             #expect(second.segmentName(2) == first.segmentName(2))
@@ -181,7 +181,7 @@ private let gibibyte: Int64 = 1 << 30
                     try fixture.damage(name, at: offset)
                 }
                 try fixture.read(kind, name)
-                #expect(try fixture.store.remove([name]) == [])
+                #expect(try fixture.remove([name]) == [])
                 #expect(throws: SnapshotStoreError.missing(kind, name)) { try fixture.read(kind, name) }
             }
         }
@@ -195,13 +195,13 @@ private let gibibyte: Int64 = 1 << 30
             let name = try #require(try SnapshotSource(fixture.store, old).blockName(5))
             let writer = fixture.store.beginWriting()
             #expect(try writer.put(SnapshotFixture.block(9)) == name)
-            #expect(try fixture.store.remove([name]) == [name])
+            #expect(try fixture.remove([name]) == [name])
             #expect(try fixture.store.number(of: name) == 9)
             writer.end()
-            #expect(try fixture.store.remove([name]) == [])
+            #expect(try fixture.remove([name]) == [])
             #expect(throws: SnapshotStoreError.missing(.block, name)) { try fixture.store.bytes(of: name) }
             // Gone already: no error.
-            #expect(try fixture.store.remove([name]) == [])
+            #expect(try fixture.remove([name]) == [])
         }
     }
 
@@ -232,7 +232,7 @@ private let gibibyte: Int64 = 1 << 30
             #expect(hasRun)
             #expect(late.withLock { $0 } == name)
             #expect(try fixture.store.number(of: name) == 9)
-            #expect(try fixture.store.remove([name]) == [name])
+            #expect(try fixture.remove([name]) == [name])
             writer.end()
         }
     }
@@ -245,7 +245,35 @@ private let gibibyte: Int64 = 1 << 30
                 try fixture.store.unlessHeld(name) { () throws(Errno) in throw .ioError }
             }
             _ = try fixture.write(sizeBytes: gibibyte, [(8, 9)])
-            #expect(try fixture.store.remove([name]) == [])
+            #expect(try fixture.remove([name]) == [])
+        }
+    }
+
+    @Test func whatTheCatalogRefersToAgainStays() async throws {
+        try await SnapshotFixture.run { fixture in
+            let old = try fixture.write(sizeBytes: gibibyte, [(5, 9)])
+            let name = try #require(try SnapshotSource(fixture.store, old).blockName(5))
+            var asked: [Digest] = []
+            #expect(
+                try fixture.store.remove([name, old.name]) { name in
+                    asked.append(name)
+                    return name != old.name
+                } == [])
+            #expect(asked == [name, old.name])
+            #expect(try fixture.store.number(of: name) == 9)
+            #expect(throws: SnapshotStoreError.missing(.manifest, old.name)) { try fixture.store.manifest(old.name) }
+        }
+    }
+
+    @Test func theSweepLeavesWhatAWriterHolds() async throws {
+        try await SnapshotFixture.run { fixture in
+            let held = try fixture.write(sizeBytes: gibibyte, [(5, 9)])
+            let writer = fixture.store.beginWriting()
+            writer.hold(held.name)
+            #expect(try fixture.store.sweep { _ in false } == 2)
+            #expect(try fixture.store.manifest(held.name) == held)
+            writer.end()
+            #expect(try fixture.store.sweep { _ in false } == 1)
         }
     }
 

@@ -25,7 +25,7 @@ import Testing
             try end(snapshots.store)
             cut.keep(nil)
             try volumes.startNextProcess()
-            let pending = try volumes.volumes.pendingCuts()
+            let pending = try volumes.pendingCuts()
             try #require(pending.count == 1)
             try body(pending[0], SnapshotStore(directory: snapshots.directory), volumes)
         }
@@ -37,6 +37,14 @@ import Testing
         }
     }
 
+    /// Gives how many objects were removed.
+    private func sweep(_ store: SnapshotStore, holding cut: Cut) throws -> Int {
+        let writer = store.beginWriting()
+        defer { writer.end() }
+        try writer.hold(cut)
+        return try store.sweep { _ in false }
+    }
+
     private func objects(in store: SnapshotStore) throws -> Int {
         var count = 0
         try store.forEachName { _ in count += 1 }
@@ -46,7 +54,7 @@ import Testing
     @Test func aCutThatStoredBlocksBeforeFails() async throws {
         try await run(fail) { cut, store, volumes in
             #expect(try objects(in: store) == 3)
-            #expect(try store.sweep(blocksStayOf: [cut]) { _ in false } == 3)
+            #expect(try sweep(store, holding: cut) == 3)
             #expect(cut.failure == .storeFailed)
             #expect(throws: CutFailure.storeFailed) { try cut.copy(into: store.beginWriting()) }
             try volumes.volumes.finish(cut)
@@ -64,7 +72,7 @@ import Testing
             try store.synchronize()
             cut.keep(nil)
             try volumes.startNextProcess()
-            let again = try #require(try volumes.volumes.pendingCuts().first)
+            let again = try #require(try volumes.pendingCuts().first)
             #expect(throws: CutFailure.storeFailed) { try again.copy(into: store.beginWriting()) }
             #expect(again.failure == .storeFailed)
             try volumes.volumes.finish(again)
@@ -84,7 +92,7 @@ import Testing
 
     @Test func aCutThatHadStoredNothingGoesOn() async throws {
         try await run(fail, copied: 0) { cut, store, volumes in
-            #expect(try store.sweep(blocksStayOf: [cut]) { _ in false } == 0)
+            #expect(try sweep(store, holding: cut) == 0)
             try expectWhole(cut, store)
             try volumes.volumes.finish(cut)
         }
@@ -92,7 +100,7 @@ import Testing
 
     @Test func withoutAFailureACutKeepsItsBlocks() async throws {
         try await run({ try $0.synchronize() }) { cut, store, volumes in
-            #expect(try store.sweep(blocksStayOf: [cut]) { _ in false } == 0)
+            #expect(try sweep(store, holding: cut) == 0)
             #expect(try objects(in: store) == 3)
             try expectWhole(cut, store)
             try volumes.volumes.finish(cut)

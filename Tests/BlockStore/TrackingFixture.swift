@@ -32,6 +32,10 @@ final class TrackingFixture {
         sources[name] = source
     }
 
+    func pendingCuts() throws -> [Cut] {
+        try volumes.pendingCuts { cut, error in Issue.record("\(cut) cannot be opened: \(error)") }
+    }
+
     /// As after `kill -9`: nothing in memory is left, everything in the page cache is.
     func startNextProcess() throws {
         volumes = try TrackedVolumes(store: store, boot: boot) { [unreadable] in unreadable.add($0) }

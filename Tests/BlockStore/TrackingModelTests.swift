@@ -209,11 +209,11 @@ final class TrackingModel {
             // All bytes are durable here; power that is lost in between has a test of its own.
             try fixture.volumes.open(volume).synchronize()
             try fixture.startNextBoot()
-            if try !fixture.volumes.pendingCuts().isEmpty { difference = "a cut outlived its boot" }
+            if try !fixture.pendingCuts().isEmpty { difference = "a cut outlived its boot" }
             pending = []
         } else {
             try fixture.startNextProcess()
-            let cuts = try fixture.volumes.pendingCuts()
+            let cuts = try fixture.pendingCuts()
             if Set(cuts.map(\.name)) != Set(pending.map(\.cut.name)) { difference = "pending: \(cuts.map(\.name))" }
             for place in pending.indices {
                 if let cut = cuts.first(where: { $0.name == pending[place].cut.name }) { pending[place].cut = cut }

@@ -17,7 +17,7 @@ import Testing
                 configuration: RegionConfiguration(
                     mountPoint: directory.appending("mnt"),
                     modification: ModificationPolicy(modifying: .milliseconds(10), optimizing: .seconds(600))),
-                stateDirectory: directory, exports: try ExportTable(store: store, clock: SystemClock()), store: store,
+                stateDirectory: directory, exports: try ExportTable(store: store, clock: SystemClock()),
                 clock: SystemClock(), random: SeededRandom(seed: 1), logger: Logger(label: "test"))
             #expect(behaviour.needs.isSubset(of: driver.describeDriver().capabilities))
             try await behaviour.run(try await ConformanceSubject.registering(on: driver))

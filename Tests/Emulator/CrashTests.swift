@@ -41,7 +41,7 @@ struct Sight: Hashable, Sendable {
         volumes = try await region.driver.describeVolumes(.all).volumes
         shown = Set(region.exports.now.volumes.values)
         attached = region.exports.attached
-        let store = try region.store
+        let store = region.store
         files = try store.names()
         sizesBytes = try Dictionary(uniqueKeysWithValues: files.map { (VolumeID($0), try store.sizeBytes($0)) })
         let shown = region.exports.now

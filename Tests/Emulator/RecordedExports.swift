@@ -1,4 +1,5 @@
-// A filesystem that only remembers what it was told.
+// A filesystem that only remembers what it was told, and has attached volumes open as the real one has.
+import BlockStore
 import Driver
 import Synchronization
 import SystemPackage
@@ -26,6 +27,7 @@ final class RecordedExports: RegionExports {
         var sizesBytes: [VolumeNumber: Int64] = [:]
         var xattrs: [VolumeNumber: [String: String]] = [:]
         var attachments: [AttachmentNumber: Place] = [:]
+        var open: [AttachmentNumber: VolumeBlocks] = [:]
         var plans: [VolumeNumber: PerformancePlan] = [:]
         var credits: [VolumeNumber: Int64] = [:]
         /// Attachments of one volume that were shown at once, at most.
@@ -33,7 +35,10 @@ final class RecordedExports: RegionExports {
         var beforeDetach: @Sendable () async -> Void = {}
     }
 
+    private let volumes: TrackedVolumes
     private let state = Mutex(State())
+
+    init(_ volumes: TrackedVolumes) { self.volumes = volumes }
 
     var now: State { state.withLock { $0 } }
 
@@ -94,7 +99,11 @@ final class RecordedExports: RegionExports {
     }
 
     func grow(_ number: VolumeNumber, to sizeBytes: Int64) throws(Errno) {
-        state.withLock { $0.sizesBytes[number] = sizeBytes }
+        let id = state.withLock { state in
+            state.sizesBytes[number] = sizeBytes
+            return state.volumes[number]
+        }
+        if let id { try volumes.grow(id.rawValue, to: sizeBytes) }
     }
 
     func removeVolume(_ number: VolumeNumber) {
@@ -109,7 +118,10 @@ final class RecordedExports: RegionExports {
         _ number: AttachmentNumber, volume: VolumeNumber, zone: ZoneName, instance: InstanceID,
         device: DeviceName
     ) throws(Errno) {
+        guard let id = state.withLock({ $0.volumes[volume] }) else { throw .noSuchFileOrDirectory }
+        let blocks = try volumes.open(id.rawValue)
         state.withLock { state in
+            state.open[number] = blocks
             state.attachments[number] = Place(volume: volume, instance: instance, device: device)
             let holders = state.attachments.values.count { $0.volume == volume }
             state.mostHolders = max(state.mostHolders, holders)
@@ -123,6 +135,9 @@ final class RecordedExports: RegionExports {
 
     func detach(_ number: AttachmentNumber, force: Bool) async {
         await now.beforeDetach()
-        state.withLock { $0.attachments[number] = nil }
+        state.withLock { state in
+            state.attachments[number] = nil
+            state.open[number] = nil
+        }
     }
 }

@@ -45,6 +45,7 @@ import Testing
         _ = try failed.apply(.failed(at: Sample.start, reason: "no space left"))
         var leaving = Sample.snapshot(3, origin: .blocks(parent: completed.id, timeoutMinutes: 10))
         _ = try leaving.apply(.deletionBegan)
+        leaving.base = Sample.digest(8)
         return [
             completed, failed, leaving, Sample.snapshot(4, origin: .blocks(parent: nil, timeoutMinutes: 60)),
             Sample.snapshot(5, origin: .imported("vol-00000001")),
@@ -70,20 +71,37 @@ import Testing
                 let contents = try catalog.contents()
                 #expect(contents.snapshots == expected)
                 #expect(contents.snapshotTokens == [token])
-                #expect(contents.origins == [volume.number: origin])
+                #expect(contents.volumes.map(\.origin) == [origin])
                 #expect(contents.lastSnapshot == 5)
                 origin.isRestored = true
                 try await catalog.commit([
                     .putOrigin(volume.number, origin), .deleteSnapshotToken("t"), .deleteSnapshot(SnapshotNumber(5)),
                 ])
-                #expect(try catalog.contents().origins == [volume.number: origin])
+                #expect(try catalog.contents().volumes.map(\.origin) == [origin])
                 try await catalog.commit([.deleteVolume(volume.number)])
                 let left = try catalog.contents()
-                #expect(left.origins.isEmpty)
+                #expect(try catalog.reading { try VolumeOrigin.all(in: $0) }.isEmpty)
                 #expect(left.snapshotTokens.isEmpty)
                 #expect(left.snapshots == expected.dropLast())
                 #expect(left.lastSnapshot == 5, "a number is never used again")
             }
+        }
+    }
+
+    @Test("fast restores are read back with their credits, and go with their snapshot")
+    func fastRestores() async throws {
+        let snapshot = Sample.snapshot(1, sizeGiB: 200)
+        var restore = FastRestoreRecord(snapshot, zone: "us-east-1b", at: Sample.start, FastRestorePolicy())
+        let isSpent = restore.spend(at: Sample.start.adding(milliseconds: 3_600_000))
+        #expect(isSpent)
+        try await withCatalog { catalog in
+            try await catalog.commit([.putSnapshot(snapshot), .putFastRestore(restore)])
+            #expect(try catalog.contents().fastRestores == [restore])
+            restore.disable(at: Sample.start.adding(milliseconds: 7_200_000))
+            try await catalog.commit([.putFastRestore(restore)])
+            #expect(try catalog.contents().fastRestores == [restore])
+            try await catalog.commit([.deleteSnapshot(snapshot.number)])
+            #expect(try catalog.contents().fastRestores.isEmpty)
         }
     }
 
@@ -122,6 +140,11 @@ import Testing
             try await catalog.commit([references(.block, [1: 3, 2: -1])])
             let counts = try [1, 2, 3, 4].map { try catalog.referenceCount(of: Sample.digest($0)) }
             #expect(counts == [5, 0, 0, 1])
+            #expect(try catalog.objects(beginningWith: 4) == [Sample.digest(4)])
+            #expect(try catalog.objects(beginningWith: 255).isEmpty)
+            try await catalog.commit([references(.block, [255: 1])])
+            #expect(try catalog.objects(beginningWith: 255) == [Sample.digest(255)])
+            try await catalog.commit([references(.block, [255: -1])])
             var seen: [Digest: ObjectKind] = [:]
             try catalog.forEachObject { digest, kind, _ in seen[digest] = kind }
             #expect(seen == [Sample.digest(1): .block, Sample.digest(4): .segment])
@@ -155,7 +178,7 @@ import Testing
             try await withCatalog(in: directory) { catalog in
                 let contents = try catalog.contents()
                 #expect(contents.volumes == [Sample.volume()])
-                #expect(contents.snapshots.isEmpty && contents.origins.isEmpty)
+                #expect(contents.snapshots.isEmpty)
                 #expect(contents.lastSnapshot == 0)
             }
         }

@@ -14,9 +14,21 @@ import Testing
     private static let time = Sample.start.adding(milliseconds: 60_000)
 
     private func plan(
-        _ snapshots: [SnapshotRecord], cuts: Set<String> = [], isWritable: Bool = true
+        _ snapshots: [SnapshotRecord], cuts: Set<String> = [], bases: Set<String> = [], isWritable: Bool = true
     ) throws -> SnapshotRepairPlan {
-        try SnapshotRepairPlan(snapshots, cuts: cuts, at: Self.time) { _ in isWritable }
+        try SnapshotRepairPlan(snapshots, cuts: cuts, bases: bases, at: Self.time) { _ in isWritable }
+    }
+
+    private func copy(_ number: Int64) -> SnapshotRecord {
+        var copy = Sample.snapshot(number, origin: .copy(of: "snap-00000000000000009"), region: "eu-west-1")
+        copy.base = Sample.digest(9)
+        return copy
+    }
+
+    private func wanted(_ snapshot: SnapshotRecord) throws -> SnapshotRecord {
+        var snapshot = snapshot
+        _ = try snapshot.apply(.deletionBegan)
+        return snapshot
     }
 
     private func completed(_ number: Int64) throws -> SnapshotRecord {
@@ -65,15 +77,34 @@ import Testing
         #expect(plan.changes == [.deleteSnapshot(leaving.number)])
     }
 
-    @Test("a copy goes on while its source is there")
+    @Test("a copy goes on, whether its source is there or not; one to be deleted gives its reference back")
     func copies() throws {
-        let source = try completed(1)
-        let good = Sample.snapshot(2, origin: .copy(of: source.id), region: "eu-west-1")
-        let orphan = Sample.snapshot(3, origin: .copy(of: "snap-00000000000000009"))
-        let plan = try plan([source, good, orphan])
-        #expect(plan.unfinished == [good.id])
-        #expect(plan.snapshots.map(\.state) == [.completed, .pending, .error])
-        #expect(plan.snapshots[2].failure == SnapshotRepairPlan.lostSource)
+        let plan = try plan([copy(2), wanted(copy(3))])
+        #expect(plan.unfinished == [copy(2).id])
+        #expect(plan.snapshots == [copy(2)])
+        #expect(plan.changes == [.deleteSnapshot(copy(3).number)])
+        #expect(plan.releases == [Sample.digest(9)])
+    }
+
+    @Test("one that others count from goes only when its blocks are in, whoever wants it gone")
+    func base() throws {
+        let (base, child) = (try wanted(Sample.snapshot(1)), Sample.snapshot(2))
+        let plan = try plan([base, child], cuts: [base.id.rawValue, child.id.rawValue], bases: [base.id.rawValue])
+        #expect(plan.snapshots == [base, child])
+        #expect(plan.unfinished == [base.id, child.id])
+        #expect(plan.changes.isEmpty && plan.cutsToGiveBack.isEmpty)
+    }
+
+    @Test("one that lost its instant gives the reference of its base back")
+    func lostWithBase() throws {
+        var snapshot = Sample.snapshot(1)
+        snapshot.base = Sample.digest(9)
+        let lost = try plan([snapshot])
+        #expect(lost.releases == [Sample.digest(9)])
+        #expect(lost.changes == [.putSnapshot(try failed(1, SnapshotRepairPlan.lostInstant))])
+        let leaving = try plan([wanted(snapshot)], bases: [snapshot.id.rawValue])
+        #expect(leaving.releases == [Sample.digest(9)])
+        #expect(leaving.changes == [.deleteSnapshot(snapshot.number)])
     }
 
     @Test("one that is written block by block waits for more, if what was put is there", arguments: [true, false])

@@ -145,7 +145,7 @@ import Testing
             let store = try VolumeStore(directory: directory.appending("volumes"))
             let driver = try await EmulatorDriver(
                 configuration: RegionConfiguration(mountPoint: "/mnt/ebb"), stateDirectory: directory,
-                exports: try ExportTable(store: store, clock: clock), store: store, clock: clock,
+                exports: try ExportTable(store: store, clock: clock), clock: clock,
                 random: SeededRandom(seed: 1), logger: Logger(label: "test"))
             try await body(driver)
             try await driver.close()

@@ -16,12 +16,11 @@ struct TestRegion: Sendable {
     let clock: VirtualClock
     let random: SeededRandom
     let exports: RecordedExports
+    let volumes: TrackedVolumes
     let driver: EmulatorDriver
     let modification: ModificationPolicy
 
-    var store: VolumeStore {
-        get throws { try VolumeStore(directory: directory.appending("volumes")) }
-    }
+    var store: VolumeStore { volumes.store }
 
     var catalogPath: FilePath { directory.appending("catalog.sqlite") }
 
@@ -31,16 +30,17 @@ struct TestRegion: Sendable {
         modification: ModificationPolicy = ModificationPolicy(),
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
     ) async throws -> TestRegion {
-        let exports = RecordedExports()
+        let store = try VolumeStore(directory: directory.appending("volumes"))
+        let volumes = try TrackedVolumes(store: store, boot: "boot-1") { _ in }
+        let exports = RecordedExports(volumes)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let driver = try await EmulatorDriver(
             configuration: RegionConfiguration(mountPoint: "/mnt/ebb", modification: modification),
             stateDirectory: directory,
-            exports: exports, store: try VolumeStore(directory: directory.appending("volumes")), clock: clock,
-            random: random, logger: logger, beforeStep: beforeStep)
+            exports: exports, volumes: volumes, clock: clock, random: random, logger: logger, beforeStep: beforeStep)
         return TestRegion(
-            directory: directory, clock: clock, random: random, exports: exports, driver: driver,
+            directory: directory, clock: clock, random: random, exports: exports, volumes: volumes, driver: driver,
             modification: modification)
     }
 

@@ -71,7 +71,7 @@ func withEmulator<Result>(
         let driver = try await EmulatorDriver(
             configuration: RegionConfiguration(mountPoint: "/run/ebb/volumes", modification: modification),
             stateDirectory: directory,
-            exports: try ExportTable(store: store, clock: clock), store: store, clock: clock,
+            exports: try ExportTable(store: store, clock: clock), clock: clock,
             random: SeededRandom(seed: 1), logger: quietLogger())
         let instance = try await driver.registerInstance(RegisterInstanceRequest(name: "hosta", zone: "us-east-1b"))
         let result = try await body(driver, instance, directory)

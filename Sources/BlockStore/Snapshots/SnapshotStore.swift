@@ -128,13 +128,14 @@ public final class SnapshotStore: Sendable {
 
     // MARK: Removing
 
-    /// Removes objects that no snapshot in the catalog refers to. One that is gone already is no error.
+    /// Removes objects that nothing in the catalog refers to any more. One that is gone already is no error.
     ///
-    /// - Returns: those that a writer may be about to refer to, and so stay: to be tried again when it has ended,
-    ///   if nothing refers to them then.
-    public func remove(_ names: [Digest]) throws(Errno) -> [Digest] {
+    /// - Parameter isNeeded: whether the catalog refers to an object after all. Asked when no writer can be about to
+    ///   refer to it: who held it has ended, and is in the catalog if it will ever be.
+    /// - Returns: those that a writer may be about to refer to, and so stay: to be tried again when it has ended.
+    public func remove(_ names: [Digest], unless isNeeded: (Digest) throws -> Bool) throws -> [Digest] {
         var kept: [Digest] = []
-        for name in names where try !unlessHeld(name, { () throws(Errno) in try files.remove(name) }) {
+        for name in names where try !unlessHeld(name, { if try !isNeeded(name) { try files.remove(name) } }) {
             kept.append(name)
         }
         return kept
@@ -145,7 +146,7 @@ public final class SnapshotStore: Sendable {
     /// A writer holds a name before it looks whether it is there: so it finds what stays, or nothing.
     ///
     /// - Returns: whether it ran.
-    func unlessHeld(_ name: Digest, _ body: () throws(Errno) -> Void) throws(Errno) -> Bool {
+    func unlessHeld<Failure>(_ name: Digest, _ body: () throws(Failure) -> Void) throws(Failure) -> Bool {
         let mayGo = writers.wait { writers -> Bool? in
             if writers.goingAway.contains(name) { return nil }
             if writers.mayHold(name) { return false }
@@ -161,31 +162,20 @@ public final class SnapshotStore: Sendable {
     /// Each object that is there, in the order of the names.
     public func forEachName(_ body: (Digest) throws -> Void) throws { try files.forEachName(body) }
 
-    /// At a start, before anything is written: removes every object that is not kept, and what was half written.
+    /// At a start, before anything is written: removes every object that is not kept and that no writer holds, and
+    /// what was half written.
     ///
     /// After a loss of power only what the catalog refers to is known to be whole. In the same boot that is also what
-    /// pending cuts have stored; unless it may be lost, for which the cuts fail here.
+    /// pending cuts have stored (`SnapshotWriter.hold`).
     ///
-    /// - Parameters:
-    ///   - cuts: those that go on.
-    ///   - isKept: whether the catalog refers to an object. What only a cut has is not its affair.
+    /// - Parameter isKept: asked in the order of the names.
     /// - Returns: how many objects were removed.
-    public func sweep(blocksStayOf cuts: [Cut] = [], keeping isKept: (Digest) throws -> Bool) throws -> Int {
+    public func sweep(keeping isKept: (Digest) throws -> Bool) throws -> Int {
         try files.removeIncoming()
-        // May hold names too many. In this epoch those are whole as well: at its first start no cut had any.
-        var held = HeldNames()
-        for cut in cuts {
-            if !cut.trusts(epoch) { cut.fail(.storeFailed) }
-            if cut.failure != nil { continue }
-            try cut.forEachChange { _, name in
-                if let name { held.insert(name) }
-            }
-        }
         var count = 0
         try files.forEachName { name in
-            if try held.mayHold(name) || isKept(name) { return }
-            try files.remove(name)
-            count += 1
+            if try isKept(name) { return }
+            if try unlessHeld(name, { () throws(Errno) in try files.remove(name) }) { count += 1 }
         }
         return count
     }

@@ -23,8 +23,16 @@ public final class SnapshotWriter: BlockSink {
         return block.isZeros ? nil : try putObject(block)
     }
 
-    /// Holds an object that was written before, by the last process: a cut's block that has its name.
-    public func hold(_ name: Digest) { store.hold(name, for: number) }
+    /// Holds what the last process stored for a cut. If that may be lost, the cut fails.
+    public func hold(_ cut: Cut) throws {
+        if !cut.trusts(epoch) { cut.fail(.storeFailed) }
+        if cut.failure != nil { return }
+        try cut.forEachChange { _, name in
+            if let name { hold(name) }
+        }
+    }
+
+    func hold(_ name: Digest) { store.hold(name, for: number) }
 
     func putObject(_ bytes: RawSpan) throws(Errno) -> Digest {
         let name = Digest(of: bytes)

@@ -79,8 +79,9 @@ public final class Cut: Sendable {
         return refusal.withLock { $0 } ?? CutFailure(word: state.word(0))
     }
 
-    /// The first failure stays. Written down before anybody goes on, in space that is there.
-    func fail(_ failure: CutFailure) {
+    /// The cut will not become a snapshot, nor will those that count from it. The first failure stays. Written down
+    /// before anybody goes on, in space that is there.
+    public func fail(_ failure: CutFailure) {
         refusal.withLock { refusal in
             if hasFailed.load(ordering: .relaxed) { return }
             refusal = failure

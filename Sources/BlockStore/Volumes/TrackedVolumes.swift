@@ -135,6 +135,16 @@ public final class TrackedVolumes: Sendable {
         }
     }
 
+    /// Lets those who have a volume open reach its new end, once the store has grown it. No change when nobody has.
+    public func grow(_ name: String, to sizeBytes: Int64) throws(Errno) {
+        try volumeIfOpen(name)?.grow(to: sizeBytes)
+    }
+
+    /// How far a volume is restored; `nil` when it needs no snapshot, and when nobody has it open.
+    public func restoreProgressIfOpen(of name: String) -> RestoreProgress? { volumeIfOpen(name)?.restoreProgress }
+
+    private func volumeIfOpen(_ name: String) -> VolumeBlocks? { openings.withLock { $0.open[name]?.volume } }
+
     // MARK: Cuts
 
     /// What a volume's changes are counted from: a cut, or the source that it was made from. Nothing when that is
@@ -202,28 +212,36 @@ public final class TrackedVolumes: Sendable {
 
     /// The cuts that are not finished. After a restart these are the ones that can go on: those that are not among them
     /// were lost with the kernel's memory, or had not been made.
-    public func pendingCuts() throws(Errno) -> [Cut] {
+    ///
+    /// - Parameter unusable: told of each that cannot be opened; it stays where it is, and is not among the others.
+    public func pendingCuts(unusable: (_ cut: String, Errno) -> Void) throws(Errno) -> [Cut] {
         var cuts: [Cut] = []
         for place in try CutDirectory.all(in: store.directory) {
-            if try place.isDetached() {
-                if let record = try place.readRecord() {
-                    cuts.append(try Cut(place, record, store: store, buffers: buffers))
-                }
-            } else {
-                let volume = try open(place.volume)
-                cuts += try volume.controlling { () throws(Errno) in
-                    unsafe volume.tracking.cuts.filter { $0.name == place.cut }
-                }
+            do throws(Errno) {
+                cuts += try openCuts(at: place)
+            } catch {
+                unusable(place.cut, error)
             }
         }
         return cuts
+    }
+
+    private func openCuts(at place: CutDirectory) throws(Errno) -> [Cut] {
+        guard try !place.isDetached() else {
+            guard let record = try place.readRecord() else { return [] }
+            return [try Cut(place, record, store: store, buffers: buffers)]
+        }
+        let volume = try open(place.volume)
+        return try volume.controlling { () throws(Errno) in
+            unsafe volume.tracking.cuts.filter { $0.name == place.cut }
+        }
     }
 
     /// Gives a cut's space back: it has become a snapshot, or will not.
     ///
     /// If it failed, those that count from it fail too, and the volume's next cut takes in everything.
     public func finish(_ cut: Cut) throws(Errno) {
-        if let volume = openings.withLock({ $0.open[cut.volume]?.volume }) {
+        if let volume = volumeIfOpen(cut.volume) {
             try volume.controlling { () throws(Errno) in try volume.forget(cut) }
         }
         try cut.directory.remove()
@@ -232,11 +250,18 @@ public final class TrackedVolumes: Sendable {
     // MARK: Beginning and end
 
     /// At a clean stop, once nothing writes any more: lets what is tracked hold in the next boot.
+    ///
+    /// - Throws: the first error, after all that can be settled are; the next cut of the others takes in everything.
     public func settle() throws(Errno) {
-        for name in try TrackingDirectory.names(in: TrackingDirectory.root(store.directory)).sorted()
-        where try store.exists(name) {
-            try open(name).settle()
+        var failure: Errno?
+        for name in try TrackingDirectory.names(in: TrackingDirectory.root(store.directory)).sorted() {
+            do throws(Errno) {
+                if try store.exists(name) { try open(name).settle() }
+            } catch {
+                failure = failure ?? error
+            }
         }
+        if let failure { throw failure }
     }
 
     /// Removes cuts that nothing names, or that belong to another boot, and tracking without a volume.

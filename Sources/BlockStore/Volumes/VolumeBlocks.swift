@@ -426,5 +426,11 @@ public final class VolumeBlocks: Sendable {
 /// How much of a volume is still in the snapshot that it was made from.
 public struct RestoreProgress: Hashable, Sendable {
     public var missingBlocks: Int
+    /// How many may have been missing at first.
     public var totalBlocks: Int
+
+    public init(missingBlocks: Int, totalBlocks: Int) {
+        self.missingBlocks = missingBlocks
+        self.totalBlocks = totalBlocks
+    }
 }

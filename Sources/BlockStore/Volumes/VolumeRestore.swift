@@ -21,7 +21,7 @@ final class VolumeRestore: Sendable {
     private let claims = BlockClaims()
     private let buffers: BlockBufferPool
     private let left: Atomic<Int>
-    /// How many blocks may have been missing when this was made.
+    /// How many blocks may have been missing when the volume was made.
     let total: Int
     /// Whether `durablyMissing` may be behind. Raised after a bit was cleared, lowered before the maps are compared.
     private let isBehind = Atomic(true)
@@ -39,8 +39,8 @@ final class VolumeRestore: Sendable {
         missing = try MappedBits(directory.missing, capacity: VolumeBlock.capacity)
         durablyMissing = try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity)
         if !isSameBoot { try Self.copy(durablyMissing, to: missing, blocks: blocks) }
-        total = missing.count(in: 0..<blocks)
-        left = Atomic(total)
+        total = source.writtenBlocks.reduce(0) { $0 + $1.clamped(to: 0..<blocks).count }
+        left = Atomic(missing.count(in: 0..<blocks))
         wordCount = (blocks + 63) / 64
     }
 

@@ -25,6 +25,7 @@ enum CatalogChange: Sendable, Hashable {
     case putSnapshotToken(SnapshotTokenRecord)
     case deleteSnapshotToken(String)
     case putOrigin(VolumeNumber, VolumeOrigin)
+    case putFastRestore(FastRestoreRecord)
     case addReferences(ObjectReferences)
 }
 
@@ -68,6 +69,9 @@ extension CatalogChange {
         case .putSnapshot(let snapshot):
             try snapshot.put(to: database)
         case .deleteSnapshot(let number):
+            try database.run(
+                "DELETE FROM fastRestores WHERE snapshot = (SELECT id FROM snapshots WHERE number = ?)",
+                [number.rawValue])
             try database.run("DELETE FROM snapshots WHERE number = ?", [number.rawValue])
         case .putSnapshotToken(let token):
             try token.put(to: database)
@@ -75,6 +79,8 @@ extension CatalogChange {
             try database.run("DELETE FROM snapshotTokens WHERE token = ?", [token])
         case .putOrigin(let volume, let origin):
             try origin.put(volume, to: database)
+        case .putFastRestore(let restore):
+            try restore.put(to: database)
         case .addReferences(let references):
             try references.add(to: database)
         }

@@ -15,7 +15,7 @@ struct CatalogContents: Sendable {
     var credits: [VolumeNumber: CreditBalance]
     var snapshots: [SnapshotRecord]
     var snapshotTokens: [SnapshotTokenRecord]
-    var origins: [VolumeNumber: VolumeOrigin]
+    var fastRestores: [FastRestoreRecord]
     /// The highest numbers ever given; zero for none.
     var lastVolume: Int64
     var lastAttachment: Int64
@@ -35,12 +35,14 @@ struct CatalogContents: Sendable {
             let modification = try ModificationRecord(catalogRow: row)
             modifications[modification.volume.rawValue, default: []].append(modification)
         }
+        let origins = try VolumeOrigin.all(in: database)
         volumes = []
         let volumeRows = try Row.fetchCursor(database, sql: "SELECT * FROM volumes ORDER BY number")
         while let row = try volumeRows.next() {
             var volume = try VolumeRecord(catalogRow: row)
             volume.attachments = attachments[volume.number.rawValue] ?? []
             volume.modifications = modifications[volume.number.rawValue] ?? []
+            volume.origin = origins[volume.number]
             volumes.append(volume)
         }
         instances = try Row.fetchAll(database, sql: "SELECT * FROM instances").map(InstanceRecord.init)
@@ -55,7 +57,7 @@ struct CatalogContents: Sendable {
             })
         snapshots = try SnapshotRecord.all(in: database)
         snapshotTokens = try SnapshotTokenRecord.all(in: database)
-        origins = try VolumeOrigin.all(in: database)
+        fastRestores = try FastRestoreRecord.all(in: database)
         lastVolume = try Self.last("volumes", in: database)
         lastAttachment = try Self.last("attachments", in: database)
         lastModification = try Self.last("modifications", in: database)

@@ -19,12 +19,35 @@ enum CatalogSchema {
         migrator.registerMigration("4: snapshots, objects of their store, origins of volumes") { database in
             try database.execute(sql: version4)
         }
+        migrator.registerMigration("5: what pending snapshots count from, fast restores") { database in
+            try database.execute(sql: version5)
+        }
         return migrator
     }
 
+    /// A pending snapshot with a base counts as one reference of that manifest.
+    private static let version5 = """
+        ALTER TABLE snapshots ADD COLUMN base BLOB
+            CHECK (base IS NULL OR (length(base) = 32 AND state = 'pending'));
+
+        CREATE TABLE fastRestores (
+            snapshot TEXT NOT NULL,
+            zone TEXT NOT NULL,
+            enableTime INTEGER NOT NULL,
+            enablingMilliseconds INTEGER NOT NULL,
+            optimizingMilliseconds INTEGER NOT NULL,
+            disablingMilliseconds INTEGER NOT NULL,
+            disableTime INTEGER,
+            snapshotGiB INTEGER NOT NULL CHECK (snapshotGiB > 0),
+            creditUnits INTEGER NOT NULL CHECK (creditUnits >= 0),
+            creditTime INTEGER NOT NULL,
+            PRIMARY KEY (snapshot, zone)
+        ) STRICT, WITHOUT ROWID;
+        """
+
     /// Digests are the 32 bytes that name an object. `objects` counts, for each object of the store, the manifests,
     /// snapshots and volumes that need it: a row goes with its last reference, and a file without a row is litter.
-    /// A completed snapshot, and a volume that is not restored, need their manifest; nothing else names one.
+    /// A completed snapshot, and a volume that is not restored, need their manifest.
     private static let version4 = """
         CREATE TABLE objects (
             digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),

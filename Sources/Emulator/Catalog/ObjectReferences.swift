@@ -57,8 +57,21 @@ extension Catalog {
     /// How many references an object has; 0 for one that nothing needs.
     func referenceCount(of digest: Digest) throws -> Int64 {
         try reading { database in
-            try Int64.fetchOne(
-                database, sql: "SELECT referenceCount FROM objects WHERE digest = ?", arguments: [digest.data]) ?? 0
+            let count = try database.cachedStatement(sql: "SELECT referenceCount FROM objects WHERE digest = ?")
+            return try Int64.fetchOne(count, arguments: [digest.data]) ?? 0
+        }
+    }
+
+    /// The objects that something needs whose names begin so: a 256th of all.
+    func objects(beginningWith byte: UInt8) throws -> Set<Digest> {
+        try reading { database in
+            let end = byte == .max ? Data(repeating: .max, count: Digest.byteCount + 1) : Data([byte + 1])
+            let rows = try Row.fetchCursor(
+                database, sql: "SELECT digest FROM objects WHERE digest >= ? AND digest < ?",
+                arguments: [Data([byte]), end])
+            var names: Set<Digest> = []
+            while let row = try rows.next() { names.insert(try Digest(catalogData: row["digest"])) }
+            return names
         }
     }
 

@@ -14,16 +14,16 @@ extension SnapshotRecord {
         try database.run(
             """
             INSERT INTO snapshots (number, id, name, region, origin, source, timeoutMinutes, sizeGiB, startTime,
-                description, tags, state, isDeletionWanted, manifest, fullSizeBytes, endTime, failure)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                description, tags, state, isDeletionWanted, base, manifest, fullSizeBytes, endTime, failure)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (number) DO UPDATE SET name = excluded.name, tags = excluded.tags, state = excluded.state,
-                isDeletionWanted = excluded.isDeletionWanted, manifest = excluded.manifest,
+                isDeletionWanted = excluded.isDeletionWanted, base = excluded.base, manifest = excluded.manifest,
                 fullSizeBytes = excluded.fullSizeBytes, endTime = excluded.endTime, failure = excluded.failure
             """,
             [
                 number.rawValue, id.rawValue, name, region, origin.word, origin.source, origin.timeoutMinutes, sizeGiB,
                 startTime.milliseconds, text, try CanonicalJSON.text(tags), state.rawValue, isDeletionWanted,
-                content?.manifest.data, content?.fullSizeBytes, endTime?.milliseconds, failure,
+                base?.data, content?.manifest.data, content?.fullSizeBytes, endTime?.milliseconds, failure,
             ])
     }
 
@@ -36,7 +36,7 @@ extension SnapshotRecord {
 
     private init(catalogRow row: Row) throws {
         let (state, tags): (String, String) = (row["state"], row["tags"])
-        let manifest: Data? = row["manifest"]
+        let (base, manifest): (Data?, Data?) = (row["base"], row["manifest"])
         let endTime: Int64? = row["endTime"]
         self.init(
             number: SnapshotNumber(row["number"]), id: SnapshotID(row["id"]), region: row["region"],
@@ -44,7 +44,7 @@ extension SnapshotRecord {
             startTime: Date(milliseconds: row["startTime"]), text: row["description"],
             tags: try JSONDecoder().decode([String: String].self, from: Data(tags.utf8)),
             state: try known(Snapshot.State(rawValue: state), state),
-            isDeletionWanted: row["isDeletionWanted"],
+            isDeletionWanted: row["isDeletionWanted"], base: try base.map(Digest.init(catalogData:)),
             content: try manifest.map {
                 SnapshotContent(manifest: try Digest(catalogData: $0), fullSizeBytes: row["fullSizeBytes"])
             },
@@ -142,6 +142,37 @@ extension VolumeOrigin {
             source: try known(source, "no origin"), manifest: try Digest(catalogData: row["manifest"]),
             isRestored: row["isRestored"], initializationRateMiBps: row["initializationRateMiBps"],
             isFastRestored: row["isFastRestored"])
+    }
+}
+
+extension FastRestoreRecord {
+    func put(to database: Database) throws {
+        try database.run(
+            """
+            INSERT OR REPLACE INTO fastRestores (snapshot, zone, enableTime, enablingMilliseconds,
+                optimizingMilliseconds, disablingMilliseconds, disableTime, snapshotGiB, creditUnits, creditTime)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                snapshot.rawValue, zone.rawValue, enableTime.milliseconds, enablingMilliseconds, optimizingMilliseconds,
+                disablingMilliseconds, disableTime?.milliseconds, credits.snapshotGiB, credits.units,
+                credits.time.milliseconds,
+            ])
+    }
+
+    static func all(in database: Database) throws -> [Self] {
+        try Row.fetchAll(database, sql: "SELECT * FROM fastRestores ORDER BY snapshot, zone").map { row in
+            let disableTime: Int64? = row["disableTime"]
+            return Self(
+                snapshot: SnapshotID(row["snapshot"]), zone: ZoneName(row["zone"]),
+                enableTime: Date(milliseconds: row["enableTime"]), enablingMilliseconds: row["enablingMilliseconds"],
+                optimizingMilliseconds: row["optimizingMilliseconds"],
+                disablingMilliseconds: row["disablingMilliseconds"],
+                disableTime: disableTime.map { Date(milliseconds: $0) },
+                credits: FastRestoreCredits(
+                    snapshotGiB: row["snapshotGiB"], units: row["creditUnits"],
+                    since: Date(milliseconds: row["creditTime"])))
+        }
     }
 }
 

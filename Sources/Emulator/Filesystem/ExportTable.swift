@@ -97,13 +97,13 @@ public final class ExportTable: Sendable {
     /// Shows a volume and its attachments with the size that the store has grown it to, to those too who have them
     /// open. No change when they have it.
     ///
-    /// Throws what opening the volume's further files does; some attachments may have the former size then.
+    /// Throws what opening the volume's further files does; attachments have the former size then.
     public func grow(_ number: VolumeNumber, to sizeBytes: Int64) throws(Errno) {
-        let doors = state.withLock { state in
+        let id = state.withLock { state in
             state.grow(number, to: sizeBytes)
-            return state.attachments.values.filter { $0.volume == number }.map(\.door)
+            return state.volumes[number]?.id
         }
-        for door in doors { try door.grow(to: sizeBytes) }
+        if let id { try volumes.grow(id.rawValue, to: sizeBytes) }
     }
 
     /// Hides a volume that is not attached. No error when it is not there.

@@ -41,13 +41,6 @@ final class VolumeDoor: Sendable {
     @inline(__always)
     var firstTouchNanoseconds: Nanoseconds { blocks.isRestoring ? firstTouch.nanoseconds : 0 }
 
-    /// Lets I/O reach as far as the volume does that has grown. No error when the door is closed.
-    func grow(to sizeBytes: Int64) throws(Errno) {
-        guard gate.enter() else { return }
-        defer { gate.leave() }
-        try blocks.grow(to: sizeBytes)
-    }
-
     /// Lets nobody in any more: new I/O fails with EIO.
     func shut() {
         gate.close()

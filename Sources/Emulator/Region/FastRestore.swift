@@ -41,6 +41,21 @@ struct FastRestoreRecord: Hashable, Sendable {
     private(set) var disableTime: Date?
     private(set) var credits: FastRestoreCredits
 
+    /// As the catalog has it.
+    init(
+        snapshot: SnapshotID, zone: ZoneName, enableTime: Date, enablingMilliseconds: Int64,
+        optimizingMilliseconds: Int64, disablingMilliseconds: Int64, disableTime: Date?, credits: FastRestoreCredits
+    ) {
+        self.snapshot = snapshot
+        self.zone = zone
+        self.enableTime = enableTime
+        self.enablingMilliseconds = enablingMilliseconds
+        self.optimizingMilliseconds = optimizingMilliseconds
+        self.disablingMilliseconds = disablingMilliseconds
+        self.disableTime = disableTime
+        self.credits = credits
+    }
+
     init(_ snapshot: SnapshotRecord, zone: ZoneName, at time: Date, _ policy: FastRestorePolicy) {
         self.snapshot = snapshot.id
         self.zone = zone
@@ -90,13 +105,14 @@ struct FastRestoreCredits: Hashable, Sendable {
     private static let maximum: Int64 = 10
     private static let hourlyGiB: Int64 = 1_024
 
-    private let snapshotGiB: Int64
-    private var units: Int64 = 0
+    let snapshotGiB: Int64
+    private(set) var units: Int64
     /// When there were so many; not before it is enabled.
-    private var time: Date
+    private(set) var time: Date
 
-    init(snapshotGiB: Int, since time: Date) {
+    init(snapshotGiB: Int, units: Int64 = 0, since time: Date) {
         self.snapshotGiB = Int64(snapshotGiB)
+        self.units = units
         self.time = time
     }
 

@@ -1,4 +1,5 @@
 // What the region knows of each resource: the values that its state machines change and its catalog keeps.
+import BlockStore
 import Driver
 
 #if canImport(FoundationEssentials)
@@ -21,10 +22,14 @@ struct VolumeRecord: Hashable, Sendable {
     var attachments: [AttachmentRecord] = []
     /// In the order of their making, one after another: the last one, and all that the rate asks for.
     var modifications: [ModificationRecord] = []
+    /// Nothing for one that was made blank.
+    var origin: VolumeOrigin?
 
     var name: String { tags[Tag.name] ?? "" }
     var sizeBytes: Int64 { Int64(specification.sizeGiB) << 30 }
     var place: ListingPlace<Volume> { ListingPlace(time: createTime, id: id) }
+    /// What holds the blocks that the volume does not have yet; it counts as one reference of that.
+    var neededManifest: Digest? { origin.flatMap { $0.isRestored ? nil : $0.manifest } }
     /// The volume's name in the store; the pattern by which start-up knows our own files.
     var fileName: String { id.rawValue }
 }

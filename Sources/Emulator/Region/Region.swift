@@ -31,6 +31,9 @@ actor Region {
     private var lastVolume: Int64
     private var lastAttachment: Int64
     private var lastModification: Int64
+    private var lastSnapshot: Int64
+    /// What is under way for snapshots.
+    var work = SnapshotWork()
 
     /// Repairs what the catalog holds, and shows it in the filesystem.
     init(
@@ -46,14 +49,20 @@ actor Region {
         let repaired = try await Self.repair(contents, effects, logger)
         state = RegionState(
             volumes: repaired.volumes, instances: contents.instances, tokens: repaired.tokens)
+        state.snapshotTokens = Dictionary(uniqueKeysWithValues: contents.snapshotTokens.map { ($0.token, $0) })
+        state.fastRestores = contents.fastRestores
         lastVolume = contents.lastVolume
         lastAttachment = contents.lastAttachment
         lastModification = contents.lastModification
+        lastSnapshot = contents.lastSnapshot
         lastTokenPurge = .distantPast
         keptCredits = contents.credits
+        // Before volumes are opened, so that no write passes by a cut or a missing block.
+        try await repairSnapshots(contents.snapshots)
         try await finishModifications()
         try showAll()
         beginMetrics()
+        beginSnapshotWork()
     }
 
     private static func repair(
@@ -66,7 +75,8 @@ actor Region {
             isBlank: { try !store.exists($0) || store.allocatedBytes($0) == 0 })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }
         for file in plan.filesToRemove { try await effects.removeBytes(file) }
-        if !plan.changes.isEmpty { try await effects.commit(plan.changes) }
+        let references = try await effects.referenceDelta(going: plan.releases)
+        if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
         return plan
     }
 
@@ -92,6 +102,7 @@ actor Region {
 
     func close() async throws {
         silenceAlarms()
+        await endSnapshotWork()
         await keepCredits()
         try effects.catalog.close()
     }
@@ -111,6 +122,11 @@ actor Region {
     func nextModificationNumber() -> ModificationNumber {
         lastModification += 1
         return ModificationNumber(lastModification)
+    }
+
+    func nextSnapshotNumber() -> SnapshotNumber {
+        lastSnapshot += 1
+        return SnapshotNumber(lastSnapshot)
     }
 
     /// An id that nothing in the region has.

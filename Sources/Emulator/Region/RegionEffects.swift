@@ -12,13 +12,19 @@ struct RegionEffects: Sendable {
     /// The steps at which a process may die, for tests that let it.
     enum Step: Sendable, Hashable {
         case commit, makeBytes, growBytes, removeBytes, show, hide, fence
+        case finishCut, sweep
     }
 
     let catalog: Catalog
-    let store: VolumeStore
+    let volumes: TrackedVolumes
+    let snapshots: SnapshotStore
     let exports: any RegionExports
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
+    /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.
+    let copiers = BlockingThreads(limit: 4)
+
+    var store: VolumeStore { volumes.store }
 
     private static let queue = DispatchQueue(label: "ebb.region.effects", attributes: .concurrent)
 
@@ -70,6 +76,7 @@ struct RegionEffects: Sendable {
         try await blocking {
             do {
                 try store.remove(fileName)
+                volumes.forgetSource(of: fileName)
             } catch {
                 throw StorageError.bytes(VolumeID(fileName), "removed", error)
             }
@@ -120,7 +127,7 @@ struct RegionEffects: Sendable {
         await exports.detach(attachment.number, force: force)
     }
 
-    private func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             Self.queue.async { continuation.resume(with: Swift.Result(catching: work)) }
         }

@@ -8,6 +8,10 @@ struct RegionState: Sendable {
     private(set) var volumes: [VolumeID: VolumeRecord] = [:]
     private(set) var instances: [InstanceID: InstanceRecord] = [:]
     private(set) var tokens: [String: ClientTokenRecord] = [:]
+    var snapshots = SnapshotIndex()
+    var snapshotTokens: [String: SnapshotTokenRecord] = [:]
+    /// At most one for a snapshot and zone.
+    var fastRestores: [FastRestoreRecord] = []
     private var listing = Listing<Volume>()
     private var idsByName: [String: VolumeID] = [:]
     private var volumesByInstance: [InstanceID: Set<VolumeID>] = [:]

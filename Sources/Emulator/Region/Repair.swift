@@ -6,6 +6,7 @@
 // A file of ours that belongs to no volume is removed when nothing was ever written to it: that is a create
 // whose row the power took. One with bytes is left alone: the order of the steps (row before file, file's
 // removal before row's) makes none, so it tells of a lost or exchanged catalog, and may be all that is left.
+import BlockStore
 import Driver
 
 struct RepairPlan {
@@ -13,6 +14,8 @@ struct RepairPlan {
     var filesToRemove: [String] = []
     /// One transaction, after the files are gone.
     var changes: [CatalogChange] = []
+    /// Manifests that lose a reference in that transaction, as often as they are here.
+    var releases: [Digest] = []
     /// What remains.
     var volumes: [VolumeRecord] = []
     var tokens: [ClientTokenRecord] = []
@@ -64,6 +67,7 @@ struct RepairPlan {
         filesToRemove.append(volume.fileName)
         changes += volume.attachments.map { .deleteAttachment($0.number) }
         changes.append(.deleteVolume(volume.number))
+        releases += [volume.neededManifest].compactMap { $0 }
     }
 
     /// The token of a create that is undone must make a volume when it comes again.

@@ -33,7 +33,8 @@ enum SnapshotLifecycle {
 }
 
 extension SnapshotRecord {
-    /// Moves on, or refuses with EC2's answer and changes nothing.
+    /// Moves on, or refuses with EC2's answer and changes nothing. Whoever ends its being `pending` gives the reference
+    /// of its `base` back.
     mutating func apply(_ event: SnapshotLifecycle.Event) throws(StorageError) -> SnapshotLifecycle.Outcome {
         switch (state, event) {
         case (.pending, .copied(let content, let time)):
@@ -48,6 +49,7 @@ extension SnapshotRecord {
         case (.completed, _), (.error, _):
             throw .wrongSnapshotState(state)
         }
+        base = nil
         return isDeletionWanted ? .goes : .stays
     }
 

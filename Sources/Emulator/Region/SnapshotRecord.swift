@@ -24,6 +24,9 @@ struct SnapshotRecord: Hashable, Sendable {
     var state = Snapshot.State.pending
     /// Goes as soon as it is no longer `pending`.
     var isDeletionWanted = false
+    /// The manifest of which a `pending` one counts as one reference: the copied one's, or that of a deleted snapshot
+    /// or volume, whose blocks it has where its own volume did not change since.
+    var base: Digest?
     /// Present when `completed`.
     var content: SnapshotContent?
     /// When it was completed or failed.

@@ -3,7 +3,9 @@
 // A cut is made before its snapshot's row, and given back after the row says how it ended. So a row without a cut
 // tells of a loss of power: the kernel's memory held what had not been copied, and the snapshot is in `error`. A cut
 // without a `pending` row belongs to a create that was not answered, or to a snapshot that has ended: it is given
-// back. What someone wanted gone goes now. Carrying the plan out twice, or half and then again, gives the same.
+// back. What someone wanted gone goes now, unless another cut counts from it: then it goes when its blocks are in.
+// Carrying the plan out twice, or half and then again, gives the same.
+import BlockStore
 import Driver
 
 #if canImport(FoundationEssentials)
@@ -19,58 +21,73 @@ struct SnapshotRepairPlan {
     var unfinished: [SnapshotID] = []
     /// One transaction, before the cuts are given back.
     var changes: [CatalogChange] = []
+    /// Manifests that lose a reference in that transaction, as often as they are here.
+    var releases: [Digest] = []
     /// By name, which is the snapshot's id.
     var cutsToGiveBack: Set<String>
     /// For the log.
     var remarks: [String] = []
 
     static let lostInstant = "The machine stopped before the volume's blocks were in the snapshot store."
-    static let lostSource = "The snapshot that was being copied is gone."
     static let lostBlocks = "The machine stopped before the snapshot was sealed."
 
     /// - Parameters:
     ///   - cuts: the names of those that can go on.
+    ///   - bases: what those count from.
     ///   - isWritable: whether the blocks that were put into a snapshot, which is not sealed yet, are still there.
     init(
-        _ snapshots: [SnapshotRecord], cuts: Set<String>, at time: Date, isWritable: (SnapshotRecord) -> Bool
+        _ snapshots: [SnapshotRecord], cuts: Set<String>, bases: Set<String>, at time: Date,
+        isWritable: (SnapshotRecord) -> Bool
     ) throws(StorageError) {
         cutsToGiveBack = cuts
-        let usable = Set(snapshots.filter { $0.content != nil }.map(\.id))
         for snapshot in snapshots {
-            guard snapshot.state == .pending else {
+            if snapshot.state != .pending {
                 self.snapshots.append(snapshot)
-                continue
-            }
-            if snapshot.isDeletionWanted {
-                changes.append(.deleteSnapshot(snapshot.number))
-                remarks.append("\(snapshot.id) was to be deleted while it was pending; it is deleted")
-                continue
-            }
-            switch snapshot.origin {
-            case .volume where cuts.contains(snapshot.id.rawValue):
-                cutsToGiveBack.remove(snapshot.id.rawValue)
+            } else if snapshot.isDeletionWanted, !bases.contains(snapshot.id.rawValue) {
+                delete(snapshot)
+            } else if let loss = loss(of: snapshot, cuts, isWritable) {
+                try fail(snapshot, loss, at: time)
+            } else {
                 goOn(snapshot)
-            case .volume: try fail(snapshot, Self.lostInstant, at: time)
-            case .copy(let source) where usable.contains(source): goOn(snapshot)
-            case .copy: try fail(snapshot, Self.lostSource, at: time)
-            case .blocks where isWritable(snapshot): self.snapshots.append(snapshot)
-            case .blocks, .imported: try fail(snapshot, Self.lostBlocks, at: time)
             }
+        }
+    }
+
+    /// Why a pending one can never be completed; `nil` when it can.
+    private func loss(
+        of snapshot: SnapshotRecord, _ cuts: Set<String>, _ isWritable: (SnapshotRecord) -> Bool
+    ) -> String? {
+        switch snapshot.origin {
+        case .volume: cuts.contains(snapshot.id.rawValue) ? nil : Self.lostInstant
+        // It has a reference of what it copies.
+        case .copy: nil
+        case .blocks: isWritable(snapshot) ? nil : Self.lostBlocks
+        case .imported: Self.lostBlocks
         }
     }
 
     private mutating func goOn(_ snapshot: SnapshotRecord) {
         snapshots.append(snapshot)
+        cutsToGiveBack.remove(snapshot.id.rawValue)
+        // Nobody but its writer can go on with one that is written block by block.
+        if case .blocks = snapshot.origin { return }
         unfinished.append(snapshot.id)
+    }
+
+    private mutating func delete(_ snapshot: SnapshotRecord) {
+        releases += [snapshot.base].compactMap { $0 }
+        changes.append(.deleteSnapshot(snapshot.number))
+        remarks.append("\(snapshot.id) was to be deleted while it was pending; it is deleted")
     }
 
     private mutating func fail(
         _ snapshot: SnapshotRecord, _ reason: String, at time: Date
     ) throws(StorageError) {
-        var snapshot = snapshot
-        _ = try snapshot.apply(.failed(at: time, reason: reason))
-        snapshots.append(snapshot)
-        changes.append(.putSnapshot(snapshot))
+        var failed = snapshot
+        guard case .stays = try failed.apply(.failed(at: time, reason: reason)) else { return delete(snapshot) }
+        releases += [snapshot.base].compactMap { $0 }
+        snapshots.append(failed)
+        changes.append(.putSnapshot(failed))
         remarks.append("\(snapshot.id) is in state 'error': \(reason)")
     }
 }

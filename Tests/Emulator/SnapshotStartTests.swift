@@ -1,0 +1,79 @@
+// What start-up does with the store of snapshots and with cuts, before anybody is served and afterwards.
+import BlockStore
+import Driver
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Emulator
+
+@Suite struct SnapshotStartTests {
+    private func object(_ number: UInt8, in store: SnapshotStore) throws -> Digest {
+        let writer = store.beginWriting()
+        defer { writer.end() }
+        let block = [UInt8](repeating: number, count: SnapshotBlock.bytes)
+        return try #require(try unsafe writer.put(block.span.bytes))
+    }
+
+    private func names(in store: SnapshotStore) throws -> Set<Digest> {
+        var names: Set<Digest> = []
+        try store.forEachName { names.insert($0) }
+        return names
+    }
+
+    @Test("what nothing refers to is removed from the store, and what the catalog knows stays")
+    func litter() async throws {
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory)
+            try await region.driver.close()
+            let store = try SnapshotStore(directory: directory.appending("snapshots"))
+            let objects = try (1...40).map { try object($0, in: store) }
+            let needed = Set(objects.prefix(10))
+            let catalog = try Catalog(path: region.catalogPath)
+            let counts = Dictionary(uniqueKeysWithValues: needed.map { ($0, Int64(2)) })
+            try await catalog.commit([.addReferences(ObjectReferences(kind: .block, changes: counts))])
+            try catalog.close()
+
+            let next = try await region.reopened()
+            try await next.driver.finishSnapshotWork()
+            #expect(try names(in: store) == needed)
+            try await next.driver.close()
+        }
+    }
+
+    @Test("a cut of a snapshot that nobody was told of is given back, and one of a pending snapshot goes on")
+    func cuts() async throws {
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory)
+            let volume = try await region.create("one")
+            try await region.driver.close()
+            let pending = Sample.snapshot(1, sizeGiB: 1, origin: .volume(volume.id))
+            let cuts = ["snap-00000000000000009", pending.id.rawValue].map {
+                TrackedVolumes.CutRequest(volume: volume.id.rawValue, cut: $0, base: nil)
+            }
+            for cut in cuts { _ = try region.volumes.cut([cut]) }
+            let catalog = try Catalog(path: region.catalogPath)
+            try await catalog.commit([.putSnapshot(pending)])
+            try catalog.close()
+
+            let next = try await region.reopened()
+            #expect(
+                try next.volumes.pendingCuts { _, error in Issue.record(error) }.map(\.name) == [pending.id.rawValue])
+            try await next.driver.close()
+        }
+    }
+
+    @Test("after a clean stop changes are known in the next boot", arguments: [true, false])
+    func settled(_ isClean: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory)
+            let volume = try await region.create("one")
+            let request = TrackedVolumes.CutRequest(volume: volume.id.rawValue, cut: "snap-1", base: nil)
+            try region.volumes.finish(try region.volumes.cut([request])[0])
+            if isClean { try await region.driver.settle() }
+            try await region.driver.close()
+            let next = try TrackedVolumes(store: region.store, boot: "boot-2") { _ in }
+            #expect(try next.trackedBase(of: volume.id.rawValue) == (isClean ? "snap-1" : nil))
+        }
+    }
+}
