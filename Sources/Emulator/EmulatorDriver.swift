@@ -13,7 +13,7 @@ public final class EmulatorDriver: StorageDriver {
     /// What `adapter types` prints and the configuration names.
     public static let name = "emulator"
 
-    private let region: Region
+    let region: Region
     private let description: DriverDescription
     /// Keeps credit balances now and then.
     private let creditKeeper: Task<Void, Never>
@@ -50,7 +50,7 @@ public final class EmulatorDriver: StorageDriver {
         metricKeeper = Self.keep(region, clock, after: { $0.timeToNextMinute() }) { await $0.endMetricMinute() }
         description = DriverDescription(
             name: Self.name, region: configuration.name,
-            capabilities: [.registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes],
+            capabilities: [.registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes, .snapshots],
             volumeTypes: VolumeTypeLimits.all.map(\.type))
     }
 

@@ -23,6 +23,10 @@ import Testing
             try await behaviour.run(try await ConformanceSubject.registering(on: driver))
             #expect(try await driver.describeVolumes(.all).volumes.isEmpty, "the case leaves nothing behind")
             #expect(try store.names().isEmpty)
+            for region in ["us-east-1", "eu-north-1"] {
+                let left = try await driver.describeSnapshots(SnapshotQuery(region: region)).snapshots
+                #expect(left.isEmpty, "in \(region)")
+            }
             try await driver.close()
         }
     }

@@ -14,13 +14,27 @@ import Testing
 final class Crash: Error, Sendable {
     private let left = Mutex<Int?>(nil)
 
+    /// Whether it has come.
+    var hasCome: Bool { hasThrown.load(ordering: .acquiring) }
+    private let hasThrown = Atomic(false)
+
+    private let stepCount: Int?
+
+    /// - Parameter steps: how many steps still happen after `arm`; `nil` for all.
+    init(after steps: Int? = nil) { stepCount = steps }
+
+    func arm() { left.withLock { $0 = stepCount } }
+
     /// - Parameter steps: how many steps still happen.
     func arm(after steps: Int) { left.withLock { $0 = steps } }
 
     func beforeStep(_ step: RegionEffects.Step) throws {
         try left.withLock { left in
             guard let steps = left else { return }
-            if steps == 0 { throw self }
+            if steps == 0 {
+                hasThrown.store(true, ordering: .releasing)
+                throw self
+            }
             left = steps - 1
         }
     }

@@ -27,11 +27,11 @@ struct TestRegion: Sendable {
     /// Opens the region whose state lies in `directory`, with the clock and ids of an earlier life.
     static func open(
         _ directory: FilePath, clock: VirtualClock = VirtualClock(), random: SeededRandom = SeededRandom(seed: 1),
-        modification: ModificationPolicy = ModificationPolicy(),
+        modification: ModificationPolicy = ModificationPolicy(), boot: String = "boot-1",
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
     ) async throws -> TestRegion {
         let store = try VolumeStore(directory: directory.appending("volumes"))
-        let volumes = try TrackedVolumes(store: store, boot: "boot-1") { _ in }
+        let volumes = try TrackedVolumes(store: store, boot: boot) { _ in }
         let exports = RecordedExports(volumes)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -45,12 +45,14 @@ struct TestRegion: Sendable {
     }
 
     /// Opens the same state again; the driver of the former life must be unused by then.
+    ///
+    /// - Parameter boot: another one stands for a loss of power, in which everything was durable by chance.
     func reopened(
-        beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
+        boot: String = "boot-1", beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
     ) async throws -> TestRegion {
         try await driver.close()
         return try await .open(
-            directory, clock: clock, random: random, modification: modification, beforeStep: beforeStep)
+            directory, clock: clock, random: random, modification: modification, boot: boot, beforeStep: beforeStep)
     }
 
     func registerHost(_ name: String = "hosta", zone: ZoneName = zone) async throws -> Instance {

@@ -38,7 +38,7 @@ public final class Cut: Sendable {
     private let claims = BlockClaims()
     private let buffers: BlockBufferPool
     private let hasFailed = Atomic(false)
-    private let isCancelled = Atomic(false)
+    private let hasBeenCancelled = Atomic(false)
     private let refusal = Mutex<CutFailure?>(nil)
     /// The volume that saves blocks for it: it must be the one that is written as long as the cut is there.
     private let owner = Mutex<VolumeBlocks?>(nil)
@@ -105,8 +105,11 @@ public final class Cut: Sendable {
 
     /// Ends copying, which then throws `.cancelled`. Nothing is given back before `TrackedVolumes.finish`.
     public func cancel() {
-        isCancelled.store(true, ordering: .relaxed)
+        hasBeenCancelled.store(true, ordering: .relaxed)
     }
+
+    /// Whether somebody called `cancel`.
+    public var isCancelled: Bool { hasBeenCancelled.load(ordering: .relaxed) }
 
     public var progress: CutProgress { progressState.withLock { $0 } }
 
@@ -181,7 +184,7 @@ public final class Cut: Sendable {
             let buffer = BlockBuffer()
             var position = 0
             while let block = try nextUncopied(from: position) {
-                if isCancelled.load(ordering: .relaxed) { throw CutFailure.cancelled }
+                if isCancelled { throw CutFailure.cancelled }
                 if let failure { throw failure }
                 try copy(block, buffer, into: sink)
                 progressState.withLock { $0.doneBlocks += 1 }

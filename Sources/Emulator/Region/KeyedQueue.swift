@@ -1,14 +1,19 @@
 // Who works on what: one operation at a time for each key, in the order of asking.
 //
 // Part of the region actor's state, so it needs no lock of its own. Order of keys, outermost first, so that
-// nobody waits in a circle: token, volume, name; or `instances` alone.
+// nobody waits in a circle: token, volumes (by id), references, snapshots (the older first), names; or `instances`
+// alone.
 import Driver
 
 struct KeyedQueue {
     enum Key: Hashable, Sendable {
         case token(String)
         case volume(VolumeID)
+        /// The counts of the snapshot store's objects: who needs to know them before he changes them.
+        case references
+        case snapshot(SnapshotID)
         case name(String)
+        case snapshotName(String, region: String)
         case instances
     }
 
@@ -59,8 +64,19 @@ extension Region {
     func exclusively<Result: Sendable>(
         _ key: KeyedQueue.Key, _ body: (isolated Region) async throws -> Result
     ) async throws -> Result {
-        if !queue.take(key) { try await wait(for: key) }
-        defer { queue.release(key) }
+        try await exclusively([key], body)
+    }
+
+    /// - Parameter keys: in their order.
+    func exclusively<Result: Sendable>(
+        _ keys: [KeyedQueue.Key], _ body: (isolated Region) async throws -> Result
+    ) async throws -> Result {
+        var held: [KeyedQueue.Key] = []
+        defer { for key in held.reversed() { queue.release(key) } }
+        for key in keys {
+            if !queue.take(key) { try await wait(for: key) }
+            held.append(key)
+        }
         return try await body(self)
     }
 

@@ -19,11 +19,7 @@ extension Region {
         guard let token = request.clientToken, !token.isEmpty else {
             return try await create(request, specification, token: nil)
         }
-        guard token.count <= Self.maximumTokenLength else {
-            throw StorageError(
-                .invalidParameterValue,
-                "Client token must be less than or equal to \(Self.maximumTokenLength) characters.")
-        }
+        try Self.checkLength(ofToken: token)
         let parameters = try Self.parameters(of: request)
         return try await exclusively(.token(token)) { region in
             if let answered = try region.earlierAnswer(token, parameters) { return answered }
@@ -67,8 +63,16 @@ extension Region {
 
     // MARK: Client tokens
 
+    static func checkLength(ofToken token: String) throws(StorageError) {
+        guard token.count <= maximumTokenLength else {
+            throw StorageError(
+                .invalidParameterValue,
+                "Client token must be less than or equal to \(maximumTokenLength) characters.")
+        }
+    }
+
     /// The request without its token, in one form.
-    private static func parameters(of request: CreateVolumeRequest) throws -> String {
+    static func parameters(of request: some ClientTokenRequest & Encodable) throws -> String {
         var request = request
         request.clientToken = nil
         return try CanonicalJSON.text(request)
@@ -76,21 +80,25 @@ extension Region {
 
     private func earlierAnswer(_ token: String, _ parameters: String) throws(StorageError) -> Volume? {
         guard let record = state.tokens[token] else { return nil }
-        if hasExpired(record) { return nil }
+        if hasExpired(record.time) { return nil }
         guard record.parameters == parameters else { throw .tokenMismatch }
         guard let volume = state.volumes[record.volume] else { throw .tokenOfDeleted(token, record.volume) }
         return report(volume)
     }
 
-    private func hasExpired(_ record: ClientTokenRecord) -> Bool {
-        clock.now().timeIntervalSince(record.time) > Self.tokenLifetime
+    func hasExpired(_ time: Date) -> Bool {
+        clock.now().timeIntervalSince(time) > Self.tokenLifetime
     }
 
-    /// Now and then, the tokens that nobody can mean any more.
-    private func expiredTokens() -> [String] {
+    /// Now and then, forgets the tokens that nobody can mean any more. Gives the changes of the catalog.
+    func forgetExpiredTokens() -> [CatalogChange] {
         guard abs(clock.now().timeIntervalSince(lastTokenPurge)) > Self.tokenPurgeInterval else { return [] }
         lastTokenPurge = clock.now()
-        return state.tokens.values.filter(hasExpired).map(\.token)
+        let tokens = state.tokens.values.filter { hasExpired($0.time) }.map(\.token)
+        for token in tokens { state.removeToken(token) }
+        let snapshotTokens = state.snapshotTokens.values.filter { hasExpired($0.time) }.map(\.token)
+        for token in snapshotTokens { state.snapshotTokens[token] = nil }
+        return tokens.map { .deleteToken($0) } + snapshotTokens.map { .deleteSnapshotToken($0) }
     }
 
     // MARK: The work
@@ -118,11 +126,8 @@ extension Region {
     /// row is empty, and start-up removes it.
     private func make(_ volume: VolumeRecord, _ token: ClientTokenRecord?) async throws -> Volume {
         try state.checkName(volume.name)
-        let expired = expiredTokens()
-        for token in expired { state.removeToken(token) }
         let rows =
-            expired.map { .deleteToken($0) } + [CatalogChange.putVolume(volume)]
-            + (token.map { [.putToken($0)] } ?? [])
+            forgetExpiredTokens() + [CatalogChange.putVolume(volume)] + (token.map { [.putToken($0)] } ?? [])
         state.put(volume)
         if let token { state.put(token) }
         var available = volume

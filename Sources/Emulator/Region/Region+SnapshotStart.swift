@@ -10,8 +10,13 @@ import Synchronization
 
 /// What is under way for snapshots. It begins and ends with the process: the catalog and the cuts tell what is left.
 struct SnapshotWork: Sendable {
-    /// Of the snapshots that were cut and are not completed.
-    var cuts: [SnapshotID: Cut] = [:]
+    /// Pending snapshots whose blocks come from here.
+    var jobs: [SnapshotID: SnapshotJob] = [:]
+    /// What may be needed by nothing any more.
+    var litter: [Digest] = []
+    var removal: Task<Void, Never>?
+    /// Whether something may have become removable since the removal began.
+    var removesAgain = false
     /// Ends when the store may be written.
     var preparation: Task<Void, any Error>?
     let end = EndOfWork()
@@ -32,7 +37,11 @@ final class EndOfWork: Sendable {
 }
 
 extension Region {
-    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws {
+    /// A pending snapshot that the last process left, with what it had cut.
+    typealias Unfinished = (id: SnapshotID, cut: Cut?)
+
+    /// Before any volume is opened, so that no write passes by a cut or a missing block.
+    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws -> [Unfinished] {
         effects.setSources(of: state.listed()) { volume, error in
             logger.error("\(volume.id) cannot be restored from its snapshot: \(error)")
         }
@@ -46,13 +55,22 @@ extension Region {
         let references = try await effects.referenceDelta(going: plan.releases)
         if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
         state.snapshots = SnapshotIndex(plan.snapshots)
-        for cut in cuts {
-            if plan.cutsToGiveBack.contains(cut.name) {
-                await giveBack(cut)
-            } else {
-                work.cuts[SnapshotID(cut.name)] = cut
+        for cut in cuts where plan.cutsToGiveBack.contains(cut.name) { await giveBack(cut) }
+        let goingOn = Dictionary(uniqueKeysWithValues: cuts.map { (SnapshotID($0.name), $0) })
+        return plan.unfinished.map { ($0, goingOn[$0]) }
+    }
+
+    /// Goes on with what the last process left, when the store is ready.
+    func takeUp(_ unfinished: [Unfinished]) {
+        let jobs = unfinished.map { (id: $0.id, cut: $0.cut, writer: effects.snapshots.beginWriting()) }
+        let written = jobs.compactMap { job in job.cut.map { (cut: $0, writer: job.writer) } }
+        work.preparation = Task { [effects, logger, end = work.end] in
+            let count = try await effects.prepareStore(holding: written, check: end.check)
+            if count > 0 {
+                logger.notice("\(count) objects of the snapshot store belonged to nothing; they are removed")
             }
         }
+        for job in jobs { beginCopying(job.id, job.cut, job.writer) }
     }
 
     /// A cut that cannot be given back now is given back at the next start.
@@ -64,24 +82,21 @@ extension Region {
         }
     }
 
-    // MARK: In the background
+    // MARK: The end
 
-    func beginSnapshotWork() {
-        let written = work.cuts.values.map { (cut: $0, writer: effects.snapshots.beginWriting()) }
-        work.preparation = Task { [effects, logger, end = work.end] in
-            let count = try await effects.prepareStore(holding: written, check: end.check)
-            if count > 0 {
-                logger.notice("\(count) objects of the snapshot store belonged to nothing; they are removed")
-            }
-        }
-    }
-
+    /// Returns when what is in the background now is done.
     func finishSnapshotWork() async throws {
         try await work.preparation?.value
+        while let job = work.jobs.values.first { await job.task.value }
+        while let removal = work.removal { await removal.value }
     }
 
+    /// Lets what is in the background end where the next process can take it up.
     func endSnapshotWork() async {
         work.end.come()
+        for job in work.jobs.values { job.cut?.cancel() }
+        for job in work.jobs.values { await job.task.value }
+        await work.removal?.value
         _ = await work.preparation?.result
     }
 }

@@ -57,12 +57,12 @@ actor Region {
         lastSnapshot = contents.lastSnapshot
         lastTokenPurge = .distantPast
         keptCredits = contents.credits
-        // Before volumes are opened, so that no write passes by a cut or a missing block.
-        try await repairSnapshots(contents.snapshots)
+        let unfinished = try await repairSnapshots(contents.snapshots)
         try await finishModifications()
         try showAll()
         beginMetrics()
-        beginSnapshotWork()
+        // Last: nobody would end it if something failed now.
+        takeUp(unfinished)
     }
 
     private static func repair(

@@ -13,12 +13,15 @@ public struct RegionConfiguration: Sendable, Hashable {
     public var performance: PerformancePolicy
     public var modification: ModificationPolicy
     public var limits: LimitsProfile
+    public var snapshots: SnapshotPolicy
+    public var fastRestore: FastRestorePolicy
 
     /// - Parameter zones: `nil` for `a` to `f` of the region.
     public init(
         name: String = "us-east-1", zones: [ZoneName]? = nil, mountPoint: FilePath,
         defaultType: VolumeType? = nil, performance: PerformancePolicy = .on,
-        modification: ModificationPolicy = ModificationPolicy(), limits: LimitsProfile = .gp3Since2025
+        modification: ModificationPolicy = ModificationPolicy(), limits: LimitsProfile = .gp3Since2025,
+        snapshots: SnapshotPolicy = SnapshotPolicy(), fastRestore: FastRestorePolicy = FastRestorePolicy()
     ) {
         self.name = name
         self.zones = zones ?? ["a", "b", "c", "d", "e", "f"].map { ZoneName(name + $0) }
@@ -27,6 +30,8 @@ public struct RegionConfiguration: Sendable, Hashable {
         self.performance = performance
         self.modification = modification
         self.limits = limits
+        self.snapshots = snapshots
+        self.fastRestore = fastRestore
     }
 }
 

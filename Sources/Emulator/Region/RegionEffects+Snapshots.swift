@@ -11,6 +11,13 @@ struct ReferenceDelta: Sendable {
     var losing: [Digest] = []
 }
 
+/// What a snapshot is written over.
+struct SnapshotParent: Sendable {
+    let manifest: Digest
+    /// `nil` when it is not known.
+    let fullSizeBytes: Int64?
+}
+
 extension RegionEffects {
     // MARK: Beginning and end
 
@@ -56,10 +63,111 @@ extension RegionEffects {
 
     // MARK: Cuts
 
+    /// All are cut at one instant, or none.
+    func cut(_ requests: [TrackedVolumes.CutRequest]) async throws -> [Cut] {
+        try beforeStep(.cut)
+        return try await blocking {
+            do {
+                return try volumes.cut(requests)
+            } catch {
+                throw StorageError.notCut(requests.map(\.volume), error)
+            }
+        }
+    }
+
+    /// Brings what a cut needs into the store. Takes as long as that has bytes.
+    func copy(_ cut: Cut, into writer: SnapshotWriter) async throws {
+        let sink = SteppedSink(writer: writer, beforeStep: beforeStep)
+        try await copiers.run { try cut.copy(into: sink) }
+    }
+
+    /// Writes the manifest of a cut that has been copied; all of it is durable when this returns.
+    func writeManifest(
+        of cut: Cut, over parent: SnapshotParent?, _ writer: SnapshotWriter
+    ) async throws -> SnapshotContent {
+        try beforeStep(.writeManifest)
+        let content = try await copiers.run { try makeManifest(of: cut, over: parent, writer) }
+        try beforeStep(.synchronizeStore)
+        try await copiers.run { try snapshots.synchronize() }
+        return content
+    }
+
+    private func makeManifest(
+        of cut: Cut, over parent: SnapshotParent?, _ writer: SnapshotWriter
+    ) throws -> SnapshotContent {
+        var base: Manifest?
+        if let parent { base = try snapshots.manifest(parent.manifest) }
+        var builder = ManifestBuilder(writer, volumeSizeBytes: cut.volumeSizeBytes, parent: base)
+        try cut.forEachChange { block, name in try builder.set(block, to: name) }
+        let manifest = try builder.finish()
+        let bytes = try fullSizeBytes(of: manifest, base, parent?.fullSizeBytes)
+        return SnapshotContent(manifest: manifest.name, fullSizeBytes: bytes)
+    }
+
+    /// What a manifest that is in the store holds.
+    func content(of manifest: Digest) async throws -> SnapshotContent {
+        try await copiers.run {
+            let bytes = try fullSizeBytes(of: snapshots.manifest(manifest), nil, nil)
+            return SnapshotContent(manifest: manifest, fullSizeBytes: bytes)
+        }
+    }
+
+    /// How many bytes the written blocks of a manifest have. Where those of its parent are known, only what differs is
+    /// looked at.
+    private func fullSizeBytes(of manifest: Manifest, _ parent: Manifest?, _ parentBytes: Int64?) throws -> Int64 {
+        let block = Int64(SnapshotBlock.bytes)
+        guard let parent, var bytes = parentBytes else {
+            var count: Int64 = 0
+            try snapshots.forEachBlock(of: manifest) { _, _ in
+                count += 1
+                return true
+            }
+            return count * block
+        }
+        try snapshots.forEachDifference(from: parent, to: manifest) { _, before, after in
+            bytes += (after == nil ? 0 : block) - (before == nil ? 0 : block)
+            return true
+        }
+        return bytes
+    }
+
+    /// What a cut has put into the store.
+    func names(in cut: Cut) async throws -> [Digest] {
+        try await copiers.run {
+            var names: [Digest] = []
+            try cut.forEachChange { _, name in
+                if let name { names.append(name) }
+            }
+            return names
+        }
+    }
+
     /// Gives a cut's space back.
     func finish(_ cut: Cut) async throws {
         try beforeStep(.finishCut)
         try await blocking { try volumes.finish(cut) }
+    }
+
+    /// A manifest and all that it needs.
+    func names(below manifest: Digest) async throws -> [Digest] {
+        try await copiers.run {
+            var names: [Digest] = []
+            try snapshots.forEachReference(of: manifest) { name, _ in
+                names.append(name)
+                return true
+            }
+            return names
+        }
+    }
+
+    /// Removes those of the objects that nothing needs any more.
+    ///
+    /// - Returns: those that stay for now, since somebody may be about to refer to them.
+    func remove(_ names: [Digest]) async throws -> [Digest] {
+        try beforeStep(.removeObjects)
+        return try await copiers.run {
+            try snapshots.remove(names) { try catalog.referenceCount(of: $0) > 0 }
+        }
     }
 
     // MARK: References
@@ -106,5 +214,31 @@ private struct ReferenceCounting {
         ReferenceDelta(
             changes: references.values.map { .addReferences($0) },
             losing: references.values.flatMap { $0.changes.filter { $0.value < 0 }.keys })
+    }
+}
+
+/// A writer whose steps a test can end.
+private struct SteppedSink: BlockSink {
+    let writer: SnapshotWriter
+    let beforeStep: @Sendable (RegionEffects.Step) throws -> Void
+
+    func put(_ block: RawSpan) throws -> Digest? {
+        do {
+            try beforeStep(.putBlock)
+        } catch {
+            // A process that ends says nothing of the cut.
+            throw CutFailure.cancelled
+        }
+        return try writer.put(block)
+    }
+}
+
+extension StorageError {
+    fileprivate static func notCut(_ volumes: [String], _ error: any Error) -> Self {
+        let isFull = (error as? Errno) == .noSpace
+        return Self(
+            isFull ? .insufficientCapacity : .internalError,
+            "No snapshot could be taken of \(volumes.joined(separator: ", ")).", cause: "\(error)",
+            advice: isFull ? "free space in the state directory" : nil)
     }
 }

@@ -12,7 +12,7 @@ struct RegionEffects: Sendable {
     /// The steps at which a process may die, for tests that let it.
     enum Step: Sendable, Hashable {
         case commit, makeBytes, growBytes, removeBytes, show, hide, fence
-        case finishCut, sweep
+        case cut, putBlock, writeManifest, synchronizeStore, finishCut, removeObjects, sweep
     }
 
     let catalog: Catalog

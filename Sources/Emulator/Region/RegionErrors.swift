@@ -153,11 +153,11 @@ extension StorageError {
         Parameters on this idempotent request are inconsistent with parameters used in previous request(s).
         """)
 
-    static func tokenOfDeleted(_ token: String, _ volume: VolumeID) -> Self {
+    static func tokenOfDeleted<Resource>(_ token: String, _ id: Identifier<Resource>) -> Self {
         Self(
             .idempotentParameterMismatch,
             """
-            The client token '\(token)' is associated with resource '\(volume)' which has already been deleted.
+            The client token '\(token)' is associated with resource '\(id)' which has already been deleted.
             """, advice: "use a new client token")
     }
 }

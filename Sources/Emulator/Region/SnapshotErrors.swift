@@ -24,6 +24,17 @@ extension StorageError {
             advice: "choose another name, or delete that snapshot first")
     }
 
+    static func snapshotNameTwice(_ name: String) -> Self {
+        Self(
+            .snapshotDuplicate, "The name '\(name)' is there twice.", advice: "give each snapshot a name of its own")
+    }
+
+    static func unknownRegion(_ name: String, _ parameter: String) -> Self {
+        Self(
+            .invalidParameterValue, "Value (\(name)) for parameter \(parameter) is invalid.",
+            advice: "use a region's name, such as eu-west-1")
+    }
+
     static func tooManyPending(_ volume: VolumeRecord) -> Self {
         let limit = SnapshotLimits.pending(of: volume.specification.type)
         return Self(

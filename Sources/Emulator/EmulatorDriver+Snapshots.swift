@@ -1,0 +1,24 @@
+// What the emulated region does with snapshots, behind the driver protocol.
+public import Driver
+
+extension EmulatorDriver {
+    public func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
+        try await region.createSnapshots(request)
+    }
+
+    public func describeSnapshots(_ query: SnapshotQuery) async throws -> SnapshotPage {
+        try await region.snapshots(query)
+    }
+
+    public func deleteSnapshot(_ id: SnapshotID) async throws {
+        try await region.deleteSnapshot(id)
+    }
+
+    public func copySnapshot(_ request: CopySnapshotRequest) async throws -> Snapshot {
+        try await region.copySnapshot(request)
+    }
+
+    public func modifySnapshotTags(_ request: ModifySnapshotTagsRequest) async throws -> Snapshot {
+        try await region.modifySnapshotTags(request)
+    }
+}

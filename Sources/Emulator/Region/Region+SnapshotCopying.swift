@@ -1,0 +1,221 @@
+// How a snapshot's bytes come into the store, and how a snapshot ends.
+//
+// Each pending snapshot has a task. For one that was cut: the snapshot that it counts from ends first, then the blocks
+// are copied on a thread for that, then the manifest is written, all of it made durable, and one transaction completes
+// the snapshot and counts the references. Only then is the cut given back, and what was written may be removed again.
+// When it cannot be completed, one transaction says so, and the volume goes on.
+//
+// What a pending snapshot counts from may be deleted meanwhile: the deletion hands its reference of the manifest to
+// those that need it, in its own transaction.
+import BlockStore
+import Driver
+
+/// A snapshot on its way into the store.
+struct SnapshotJob: Sendable {
+    /// Nothing for a copy of another snapshot.
+    let cut: Cut?
+    /// Keeps what has been written from being removed.
+    let writer: SnapshotWriter
+    /// Ends when the snapshot is not `pending` any more, or the region is closed.
+    let task: Task<Void, Never>
+}
+
+extension Region {
+    /// - Parameter writer: one that holds what an earlier process has copied.
+    func beginCopying(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter? = nil) {
+        let writer = writer ?? effects.snapshots.beginWriting()
+        let task = Task { await carryOut(id, cut, writer) }
+        work.jobs[id] = SnapshotJob(cut: cut, writer: writer, task: task)
+    }
+
+    private func carryOut(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter) async {
+        do {
+            let content = try await bringIn(id, cut, writer)
+            try await complete(id, content)
+            if let cut { await giveBack(cut) }
+        } catch {
+            // What is not done by then, the next process takes up.
+            if work.end.isHere { return }
+            logger.error("\(id) could not be completed: \(error)")
+            await giveUp(id, "\(error)", cut)
+        }
+        work.jobs[id] = nil
+        writer.end()
+        removeLitter()
+    }
+
+    private func bringIn(
+        _ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter
+    ) async throws -> SnapshotContent {
+        guard let cut else {
+            guard let manifest = try state.snapshots.snapshot(id).base else { throw CutFailure.baseFailed }
+            return try await effects.content(of: manifest)
+        }
+        if let base = cut.base { await work.jobs[SnapshotID(base)]?.task.value }
+        try await work.preparation?.value
+        let parent = try parent(of: id, cut)
+        try await effects.copy(cut, into: writer)
+        return try await effects.writeManifest(of: cut, over: parent, writer)
+    }
+
+    /// Whose blocks a cut has where its volume did not change.
+    private func parent(of id: SnapshotID, _ cut: Cut) throws -> SnapshotParent? {
+        guard let base = cut.base else { return nil }
+        if let content = state.snapshots.snapshots[SnapshotID(base)]?.content {
+            return SnapshotParent(manifest: content.manifest, fullSizeBytes: content.fullSizeBytes)
+        }
+        let handed = try state.snapshots.snapshot(id).base
+        guard let manifest = handed ?? Digest(hex: base) else { throw CutFailure.baseFailed }
+        return SnapshotParent(manifest: manifest, fullSizeBytes: nil)
+    }
+
+    // MARK: How it ends
+
+    /// All blocks are in the store, durable.
+    func complete(_ id: SnapshotID, _ content: SnapshotContent) async throws {
+        let references = try await exclusively(.references) { region in
+            try await region.exclusively(.snapshot(id)) { try await $0.completeAlone(id, content) }
+        }
+        remove(references.losing)
+    }
+
+    private func completeAlone(_ id: SnapshotID, _ content: SnapshotContent) async throws -> ReferenceDelta {
+        let former = try state.snapshots.snapshot(id)
+        var snapshot = former
+        guard case .stays = try snapshot.apply(.copied(content, at: currentTime())) else {
+            var references = try await takeAway(former, leaving: content.manifest)
+            references.losing += try await effects.names(below: content.manifest)
+            return references
+        }
+        let references = try await effects.referenceDelta(
+            coming: [content.manifest], going: [former.base].compactMap { $0 })
+        try await effects.commit([.putSnapshot(snapshot)] + references.changes)
+        state.snapshots.put(snapshot)
+        return references
+    }
+
+    /// It will never be completed. If even that cannot be written down, the next start finds out.
+    func giveUp(_ id: SnapshotID, _ reason: String, _ cut: Cut? = nil) async {
+        do {
+            let references = try await exclusively(.references) { region in
+                try await region.exclusively(.snapshot(id)) { try await $0.giveUpAlone(id, reason) }
+            }
+            remove(references.losing)
+            guard let cut else { return }
+            // Those that count from it must not go on, unless it was given up because there are none.
+            if !cut.isCancelled { cut.fail(.refused(reason)) }
+            work.litter += try await effects.names(in: cut)
+            await giveBack(cut)
+        } catch {
+            logger.error("that \(id) failed could not be written down: \(error)")
+        }
+    }
+
+    private func giveUpAlone(_ id: SnapshotID, _ reason: String) async throws -> ReferenceDelta {
+        let former = try state.snapshots.snapshot(id)
+        var snapshot = former
+        guard case .stays = try snapshot.apply(.failed(at: currentTime(), reason: reason)) else {
+            return try await takeAway(former)
+        }
+        let references = try await effects.referenceDelta(going: [former.base].compactMap { $0 })
+        try await effects.commit([.putSnapshot(snapshot)] + references.changes)
+        state.snapshots.put(snapshot)
+        return references
+    }
+
+    /// Removes a snapshot; those that count from it get a reference of its manifest each. The caller has the keys of
+    /// the references and of the snapshot.
+    ///
+    /// - Parameters:
+    ///   - held: the manifest that it refers to.
+    ///   - left: the manifest that it would refer to if it stayed.
+    func takeAway(
+        _ snapshot: SnapshotRecord, holding held: Digest? = nil, leaving left: Digest? = nil
+    ) async throws -> ReferenceDelta {
+        let dependents = dependents(of: snapshot, held ?? left)
+        return try await exclusively(dependents.map { .snapshot($0) }) { region in
+            try await region.takeAway(snapshot, holding: held, leaving: left, for: dependents)
+        }
+    }
+
+    private func takeAway(
+        _ snapshot: SnapshotRecord, holding held: Digest?, leaving left: Digest?, for dependents: [SnapshotID]
+    ) async throws -> ReferenceDelta {
+        var heirs: [SnapshotRecord] = []
+        for id in dependents {
+            // One that has ended meanwhile needs nothing any more.
+            guard var heir = state.snapshots.snapshots[id], heir.state == .pending else { continue }
+            heir.base = held ?? left
+            heirs.append(heir)
+        }
+        let references = try await effects.referenceDelta(
+            coming: heirs.compactMap(\.base), going: [held, snapshot.base].compactMap { $0 })
+        try await effects.commit(
+            [.deleteSnapshot(snapshot.number)] + heirs.map { .putSnapshot($0) } + references.changes)
+        state.snapshots.remove(snapshot.id)
+        state.fastRestores.removeAll { $0.snapshot == snapshot.id }
+        for heir in heirs { state.snapshots.put(heir) }
+        return references
+    }
+
+    /// The pending snapshots that need the manifest of this one, and have no reference of their own; the oldest first.
+    private func dependents(of snapshot: SnapshotRecord, _ manifest: Digest?) -> [SnapshotID] {
+        pending { $0 == snapshot.id.rawValue || manifest != nil && $0 == manifest?.hex }
+    }
+
+    /// The pending snapshots that count from what is called so, and have no reference of it; the oldest first.
+    func pending(countingFrom isBase: (String) -> Bool) -> [SnapshotID] {
+        let found = work.jobs.compactMap { id, job -> SnapshotRecord? in
+            guard let base = job.cut?.base, isBase(base) else { return nil }
+            return state.snapshots.snapshots[id].flatMap { $0.base == nil ? $0 : nil }
+        }
+        return found.sorted { $0.number < $1.number }.map(\.id)
+    }
+
+    /// Ends the copying for a snapshot that nobody wants any more, unless another one counts from it.
+    func stopCopyingUnlessNeeded(_ snapshot: SnapshotRecord) {
+        if dependents(of: snapshot, nil).isEmpty { work.jobs[snapshot.id]?.cut?.cancel() }
+    }
+
+    // MARK: What nothing needs any more
+
+    /// Removes objects that may not be needed any more, in the background.
+    func remove(_ names: [Digest]) {
+        work.litter += names
+        removeLitter()
+    }
+
+    /// What a writer may be about to refer to stays until that one has ended, and this is called again.
+    private func removeLitter() {
+        guard !work.litter.isEmpty || work.removal != nil, !work.end.isHere else { return }
+        if work.removal != nil {
+            work.removesAgain = true
+            return
+        }
+        work.removesAgain = false
+        work.removal = Task {
+            work.litter += await removeAll()
+            work.removal = nil
+            if work.removesAgain { removeLitter() }
+        }
+    }
+
+    /// Gives what has to stay for now.
+    private func removeAll() async -> [Digest] {
+        var kept: [Digest] = []
+        do {
+            try await work.preparation?.value
+            while !work.end.isHere, !work.litter.isEmpty {
+                let batch = Array(work.litter.suffix(Self.removalBatch))
+                work.litter.removeLast(batch.count)
+                kept += try await effects.remove(batch)
+            }
+        } catch {
+            logger.error("what snapshots left could not be removed, and is at the next start: \(error)")
+        }
+        return kept
+    }
+
+    /// So many that ending the region does not wait for long.
+    private static let removalBatch = 256
+}
