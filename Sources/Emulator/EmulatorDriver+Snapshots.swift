@@ -21,4 +21,22 @@ extension EmulatorDriver {
     public func modifySnapshotTags(_ request: ModifySnapshotTagsRequest) async throws -> Snapshot {
         try await region.modifySnapshotTags(request)
     }
+
+    public func enableFastSnapshotRestores(
+        _ request: FastSnapshotRestoreRequest
+    ) async throws -> [FastSnapshotRestore] {
+        try await region.enableFastRestores(request)
+    }
+
+    public func disableFastSnapshotRestores(
+        _ request: FastSnapshotRestoreRequest
+    ) async throws -> [FastSnapshotRestore] {
+        try await region.disableFastRestores(request)
+    }
+
+    public func describeFastSnapshotRestores(
+        _ query: FastSnapshotRestoreQuery
+    ) async throws -> [FastSnapshotRestore] {
+        await region.fastRestores(query)
+    }
 }

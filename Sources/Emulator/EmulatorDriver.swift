@@ -15,8 +15,8 @@ public final class EmulatorDriver: StorageDriver {
 
     let region: Region
     private let description: DriverDescription
-    /// Keeps credit balances now and then.
-    private let creditKeeper: Task<Void, Never>
+    /// Now and then keeps credit balances, and ends what volumes have restored.
+    private let keeper: Task<Void, Never>
     /// Makes a data point of CloudWatch's metrics each minute.
     private let metricKeeper: Task<Void, Never>
 
@@ -46,16 +46,22 @@ public final class EmulatorDriver: StorageDriver {
             beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
-        creditKeeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) { await $0.keepCredits() }
+        keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {
+            await $0.keepCredits()
+            await $0.endRestores()
+        }
         metricKeeper = Self.keep(region, clock, after: { $0.timeToNextMinute() }) { await $0.endMetricMinute() }
         description = DriverDescription(
             name: Self.name, region: configuration.name,
-            capabilities: [.registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes, .snapshots],
+            capabilities: [
+                .registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes, .snapshots,
+                .fastSnapshotRestores, .copyVolumes,
+            ],
             volumeTypes: VolumeTypeLimits.all.map(\.type))
     }
 
     deinit {
-        creditKeeper.cancel()
+        keeper.cancel()
         metricKeeper.cancel()
     }
 
@@ -102,8 +108,11 @@ public final class EmulatorDriver: StorageDriver {
     /// Ends the work in the background, which the next driver takes up, and closes the catalog, so that it can open it;
     /// calls that change something fail afterwards.
     public func close() async throws {
-        creditKeeper.cancel()
+        keeper.cancel()
         metricKeeper.cancel()
+        // What they have begun uses the catalog.
+        await keeper.value
+        await metricKeeper.value
         try await region.close()
     }
 

@@ -156,6 +156,9 @@ extension Setting {
         key: "modificationRate", variable: "EBB_MODIFICATION_RATE", kind: .choice(["four-a-day", "six-hours", "none"]),
         fallback: .value("four-a-day"),
         summary: "How often a volume may be modified: as EC2 allows it, as it did before 2026-01-15, or at will.")
+    public static let firstTouchLatency = Setting(
+        key: "firstTouchLatency", variable: "EBB_FIRST_TOUCH_LATENCY", kind: .duration, fallback: .value("0s"),
+        summary: "How much longer the first access to a block takes that a volume has still in its snapshot.")
     public static let logLevel = Setting(
         key: "logLevel", variable: "EBB_LOG_LEVEL",
         kind: .choice(["panic", "fatal", "error", "warn", "info", "debug", "trace"]), fallback: .value("info"),
@@ -170,7 +173,7 @@ extension Setting {
         metricsPort, deviceDirectory,
         driver, region, zones, zone, instance, instanceType, performance, volumeLimits, volumeSizeGiB, volumeType,
         volumeIops, fsType, mountOptions, anonymousVolumes, mountPreempt, detachLinger, attachTimeout, modifyingTime,
-        optimizingTime, modificationRate, logLevel, lanes,
+        optimizingTime, modificationRate, firstTouchLatency, logLevel, lanes,
     ]
 
     /// The setting of that key, in any case.

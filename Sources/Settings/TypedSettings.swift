@@ -45,6 +45,7 @@ extension Settings {
 
     public var modifyingTime: Duration { duration(.modifyingTime) }
     public var optimizingTime: Duration { duration(.optimizingTime) }
+    public var firstTouchLatency: Duration { duration(.firstTouchLatency) }
     /// `gp3-2025` or `gp3-legacy`.
     public var volumeLimits: String { self[.volumeLimits].text }
     /// `four-a-day`, `six-hours` or `none`.

@@ -68,6 +68,7 @@ struct Services {
         let exports = try ExportTable(store: store, clock: clock) { [logger] in
             logger.error("a read or write failed", metadata: ["error": "\($0)"])
         }
+        exports.setFirstTouchLatency(plan.settings.firstTouchLatency)
         let region = RegionConfiguration(
             name: plan.settings.region, zones: plan.settings.zones.map { ZoneName($0) },
             mountPoint: plan.filesystemMount,

@@ -114,8 +114,8 @@ import Testing
     @Test func theNextProcessRemovesWhatWasHalfMade() async throws {
         try await run { fixture, volumes in
             let before = try Leftovers(of: fixture)
-            let prepared = try volumes[0].prepareCut("snap-2", base: "snap-1")
-            _ = prepared
+            let request = TrackedVolumes.CutRequest(volume: volumes[0].name, cut: "snap-2", base: "snap-1")
+            _ = try volumes[0].prepareCut(request)
             try writeFile(volumes[1].directory.record.appending(suffix: ".new"), [1])
             try fixture.startNextProcess()
             #expect(try Leftovers(of: fixture).files == before.files)

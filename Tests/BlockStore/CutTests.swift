@@ -36,6 +36,35 @@ import TestSupport
         }
     }
 
+    @Test func aCutThatIsNoBaseHasEverythingAndChangesAreCountedAsBefore() async throws {
+        try await TrackingFixture.run { fixture in
+            try fixture.store.create("vol-1", sizeBytes: 4 << 20)
+            let volume = try fixture.volumes.open("vol-1")
+            try volume.write([1], at: 0)
+            try volume.write([2], at: 1 << 20)
+            let sink = MemorySink()
+            let first = try fixture.volumes.cut([request("vol-1", "snap-1")])[0]
+            try first.copy(into: sink)
+            try fixture.volumes.finish(first)
+            try volume.write([3], at: 2 << 20)
+            let aside = TrackedVolumes.CutRequest(volume: "vol-1", cut: "aside", base: "snap-1", becomesBase: false)
+            let cut = try fixture.volumes.cut([aside])[0]
+            #expect(cut.base == nil)
+            #expect(try fixture.volumes.trackedBase(of: "vol-1") == "snap-1")
+            try volume.write([4], at: 3 << 20)
+            try cut.copy(into: sink)
+            let contents = try sink.contents(of: cut, on: nil).bytes
+            #expect([0, 1 << 20, 2 << 20, 3 << 20].map { contents[$0] } == [1, 2, 3, 0])
+            try fixture.volumes.finish(cut)
+            try fixture.startNextProcess()
+            let second = try fixture.volumes.cut([request("vol-1", "snap-2", base: "snap-1")])[0]
+            try second.copy(into: sink)
+            var changes: [Int] = []
+            try second.forEachChange { block, _ in changes.append(block) }
+            #expect(changes == [4, 6])
+        }
+    }
+
     @Test func ofAVolumeThatIsRemovedTheCutStays() async throws {
         try await TrackingFixture.run { fixture in
             try fixture.store.create("vol-1", sizeBytes: 4 << 20)
@@ -66,7 +95,7 @@ import TestSupport
             try first.copy(into: MemorySink())
             try fixture.volumes.finish(first)
             try volume.write([1], at: 1 << 20)
-            let prepared = try volume.prepareCut("snap-2", base: "snap-1")
+            let prepared = try volume.prepareCut(request("vol-1", "snap-2", base: "snap-1"))
             _ = prepared
             try fixture.startNextProcess()
             #expect(try fixture.pendingCuts().isEmpty)

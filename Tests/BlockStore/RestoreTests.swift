@@ -44,11 +44,10 @@ import TestSupport
             volume = try fixture.volumes.open("vol-1")
             #expect(try volume.bytes(at: 0, count: 4096) == [UInt8](repeating: 0, count: 4096))
             #expect(volume.restoreProgress == RestoreProgress(missingBlocks: 10, totalBlocks: 12))
-            #expect(fixture.volumes.restoreProgressIfOpen(of: "vol-1") == volume.restoreProgress)
+            #expect(fixture.volumes.volumeIfOpen("vol-1") === volume)
             try volume.hydrate(clock: SystemClock())
             #expect(try volume.endRestore())
             #expect(volume.restoreProgress == nil)
-            #expect(fixture.volumes.restoreProgressIfOpen(of: "vol-1") == nil)
             #expect(
                 try volume.bytes(at: 1 << 20, count: 5 << 20) == Array(source.bytes[(1 << 20)...]))
             #expect(try volume.bytes(at: 0, count: 1 << 20).allSatisfy { $0 == 0 })

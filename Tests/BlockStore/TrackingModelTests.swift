@@ -157,7 +157,8 @@ final class TrackingModel {
         let tracked = try fixture.volumes.trackedBase(of: volume)
         let isKnown =
             tracked.map { base in snapshots[base] != nil || pending.contains { $0.cut.name == base } } ?? false
-        let request = TrackedVolumes.CutRequest(volume: volume, cut: "snap-\(number)", base: isKnown ? tracked : nil)
+        let request = TrackedVolumes.CutRequest(
+            volume: volume, cut: "snap-\(number)", base: isKnown ? tracked : nil, becomesBase: below(4) > 0)
         let cut = try fixture.volumes.cut([request])[0]
         pending.append(Pending(cut: cut, base: cut.base, bytes: bytes))
     }

@@ -89,7 +89,7 @@ final class RecordedExports: RegionExports {
 
     func addVolume(
         _ number: VolumeNumber, id: VolumeID, zone: ZoneName, sizeBytes: Int64, createTime: Date,
-        xattrs: [String: String]
+        xattrs: [String: String], isFastRestored: Bool
     ) {
         state.withLock { state in
             state.volumes[number] = id

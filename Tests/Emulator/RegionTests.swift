@@ -276,8 +276,8 @@ import Testing
                 requests.append((request, code))
             }
             var copy = blank
-            copy.sourceVolumeID = volume.id
-            requests.append((copy, .unsupportedOperation))
+            copy.sourceVolumeID = "vol-01234567"
+            requests.append((copy, .volumeNotFound))
             var rate = blank
             rate.volumeInitializationRateMiBps = 100
             requests.append((rate, .invalidParameterCombination))

@@ -68,6 +68,29 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         { region in try await region.driver.deleteSnapshot(Self.snapshot(name, in: region)) }
     }
 
+    private static func restore(_ name: String, from snapshot: String, rate: Int? = nil) -> Scene {
+        { region in
+            _ = try await region.driver.createVolume(
+                CreateVolumeRequest(
+                    clientToken: name, zone: TestRegion.zone, type: .gp3,
+                    snapshotID: Self.snapshot(snapshot, in: region), volumeInitializationRateMiBps: rate,
+                    tags: [Tag.name: name]))
+        }
+    }
+
+    private static func copy(_ name: String, of volume: String) -> Scene {
+        { region in
+            _ = try await region.driver.createVolume(
+                CreateVolumeRequest(
+                    zone: TestRegion.zone, type: .gp3, sourceVolumeID: Self.volume(volume, in: region),
+                    tags: [Tag.name: name]))
+        }
+    }
+
+    private static func deleteVolume(_ name: String) -> Scene {
+        { region in try await region.driver.deleteVolume(Self.volume(name, in: region)) }
+    }
+
     static let all: [SnapshotPlay] = [
         SnapshotPlay("create", create("second")),
         SnapshotPlay("create two at one instant") { region in
@@ -87,9 +110,16 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
                         sourceSnapshotID: snapshot("first", in: region), destinationRegion: "eu-west-1",
                         tags: [Tag.name: "copy"]))
             }, delete("first")),
+        SnapshotPlay("delete the volume", create("second"), deleteVolume("one")),
+        SnapshotPlay("restore, and delete what it came from", restore("new", from: "first"), delete("first")),
+        SnapshotPlay("restore at a rate", restore("new", from: "first", rate: 300)),
         SnapshotPlay(
-            "delete the volume", create("second"),
-            { region in try await region.driver.deleteVolume(volume("one", in: region)) }),
+            "delete a restoring volume of which there is a snapshot", restore("new", from: "first"), delete("first"),
+            create("second", of: "new"), deleteVolume("new")),
+        SnapshotPlay("copy a volume", copy("new", of: "one")),
+        SnapshotPlay(
+            "copy a restoring volume", restore("middle", from: "first"), delete("first"), copy("new", of: "middle"),
+            deleteVolume("middle")),
         SnapshotPlay("rename") { region in
             _ = try await region.driver.modifySnapshotTags(
                 ModifySnapshotTagsRequest(snapshotID: snapshot("first", in: region), set: [Tag.name: "renamed"]))
@@ -195,9 +225,9 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         try await withPreparedState { state in
             let allowed = try await allowed(play, state)
             let contents = allowed.reduce(into: [:]) { $0.merge($1.contents) { first, _ in first } }
-            // Another third of the steps each time; the comment of a failure says which.
-            let first = Int(SystemRandom().next() % 3)
-            try await forEachStep(of: play, state, from: first, every: 3, boot: "boot-2") { region, comment in
+            // Others of the steps each time; the comment of a failure says which.
+            let first = Int(SystemRandom().next() % 4)
+            try await forEachStep(of: play, state, from: first, every: 4, boot: "boot-2") { region, comment in
                 let sight = try await SnapshotSight(region)
                 #expect(allowed.contains { $0.volumes == sight.volumes && $0.bytes == sight.bytes }, comment)
                 #expect(sight.snapshots.allSatisfy { $0.state != .pending }, comment)

@@ -7,10 +7,14 @@ public final class SnapshotSource: RestoreSource {
     /// The segment that was read last: blocks are mostly touched, and always hydrated, one after another.
     private let latest = Mutex<(index: Int, segment: Segment)?>(nil)
 
-    public init(_ store: SnapshotStore, _ manifest: Manifest) {
+    /// - Parameter title: what people call the snapshot; `nil` for its manifest's name.
+    public init(_ store: SnapshotStore, _ manifest: Manifest, title: String? = nil) {
         self.store = store
         self.manifest = manifest
+        self.title = title ?? manifest.name.hex
     }
+
+    public let title: String
 
     public var name: String { manifest.name.hex }
 

@@ -13,11 +13,15 @@ public final class TrackedVolumes: Sendable {
         public var cut: String
         /// `trackedBase` if the caller has its blocks, or will have them before this cut's are needed.
         public var base: String?
+        /// Whether the volume's next changes are counted from this cut. If not, they go on to be counted from what they
+        /// are now, and this cut has no base but what the volume is restored from.
+        public var becomesBase: Bool
 
-        public init(volume: String, cut: String, base: String?) {
+        public init(volume: String, cut: String, base: String?, becomesBase: Bool = true) {
             self.volume = volume
             self.cut = cut
             self.base = base
+            self.becomesBase = becomesBase
         }
     }
 
@@ -140,10 +144,8 @@ public final class TrackedVolumes: Sendable {
         try volumeIfOpen(name)?.grow(to: sizeBytes)
     }
 
-    /// How far a volume is restored; `nil` when it needs no snapshot, and when nobody has it open.
-    public func restoreProgressIfOpen(of name: String) -> RestoreProgress? { volumeIfOpen(name)?.restoreProgress }
-
-    private func volumeIfOpen(_ name: String) -> VolumeBlocks? { openings.withLock { $0.open[name]?.volume } }
+    /// What `open` would give without opening anything: `nil` when nobody has the volume open.
+    public func volumeIfOpen(_ name: String) -> VolumeBlocks? { openings.withLock { $0.open[name]?.volume } }
 
     // MARK: Cuts
 
@@ -183,7 +185,7 @@ public final class TrackedVolumes: Sendable {
         var prepared: [PreparedCut] = []
         do throws(Errno) {
             for (request, volume) in zip(requests, volumes) {
-                prepared.append(try volume.prepareCut(request.cut, base: request.base))
+                prepared.append(try volume.prepareCut(request))
             }
             return prepared
         } catch {

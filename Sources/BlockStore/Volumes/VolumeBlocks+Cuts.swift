@@ -10,8 +10,9 @@ import SystemPackage
 struct PreparedCut: Sendable {
     let volume: VolumeBlocks
     let cut: Cut
-    /// What becomes the volume's changes.
-    let changes: MappedBits
+    /// What becomes the volume's changes; what they are already when the cut does not become their base.
+    let changes: MappedBits?
+    let becomesBase: Bool
     let record: TrackingRecord
     /// The cut's map, where it has to be made at the instant.
     let needed: MappedBits?
@@ -45,22 +46,24 @@ final class ClonePair: Sendable {
 }
 
 extension VolumeBlocks {
-    /// - Parameter base: what the caller has, or will have, all blocks of.
-    func prepareCut(_ name: String, base: String?) throws(Errno) -> PreparedCut {
-        let place = CutDirectory(store: store.directory, cut: name, volume: self.name)
-        if unsafe tracking.cuts.contains(where: { $0.name == name }) { throw .fileExists }
+    func prepareCut(_ request: TrackedVolumes.CutRequest) throws(Errno) -> PreparedCut {
+        let place = CutDirectory(store: store.directory, cut: request.cut, volume: name)
+        if unsafe tracking.cuts.contains(where: { $0.name == request.cut }) { throw .fileExists }
         try place.remove()
         try createDirectories(place.path)
         try createDirectories(directory.path)
         do throws(Errno) {
-            return try prepare(place, base)
+            return try prepare(place, base: request.becomesBase ? request.base : nil, request.becomesBase)
         } catch {
             removePrepared(place)
             throw error
         }
     }
 
-    private func prepare(_ place: CutDirectory, _ base: String?) throws(Errno) -> PreparedCut {
+    /// - Parameter base: what the caller has, or will have, all blocks of.
+    private func prepare(
+        _ place: CutDirectory, base: String?, _ becomesBase: Bool
+    ) throws(Errno) -> PreparedCut {
         let tracking = unsafe tracking
         let count = VolumeBlock.count(sizeBytes: sizeBytes)
         let missing = restore.flatMap { $0.isComplete ? nil : $0 }
@@ -80,16 +83,24 @@ extension VolumeBlocks {
         let needed = try makeNeeded(place, isCounted ? tracking : nil, count, isComplete: missing == nil)
         var next = tracking.record
         next.boot = boot
-        next.base = place.cut
-        next.generation += 1
         next.cuts.append(place.cut)
-        _ = try Directory.unlink(directory.changes(next.generation))
-        let changes = try MappedBits(directory.changes(next.generation), capacity: VolumeBlock.capacity)
-        try changes.reserve(count)
+        var changes = tracking.changes
+        if becomesBase {
+            next.base = place.cut
+            next.generation += 1
+            changes = try makeChanges(next.generation, count)
+        }
         try writeFile(directory.nextRecord, Array(next.text.utf8))
         return PreparedCut(
-            volume: self, cut: try Cut(place, record, store: store, buffers: buffers), changes: changes, record: next,
-            needed: missing == nil ? nil : needed, clones: clones ?? [])
+            volume: self, cut: try Cut(place, record, store: store, buffers: buffers), changes: changes,
+            becomesBase: becomesBase, record: next, needed: missing == nil ? nil : needed, clones: clones ?? [])
+    }
+
+    private func makeChanges(_ generation: Int, _ count: Int) throws(Errno) -> MappedBits {
+        _ = try Directory.unlink(directory.changes(generation))
+        let changes = try MappedBits(directory.changes(generation), capacity: VolumeBlock.capacity)
+        try changes.reserve(count)
+        return changes
     }
 
     /// What changes are counted from, unless that has failed.
@@ -167,6 +178,7 @@ extension VolumeBlocks {
 
     /// The gate is open again, and the cut taken.
     func tidy(after prepared: PreparedCut) {
+        guard prepared.becomesBase else { return }
         // Nothing reads the former changes any more, the cut is taken, and the next start removes what stays.
         do { _ = try Directory.unlink(directory.changes(prepared.record.generation - 1)) } catch {}
     }

@@ -201,7 +201,7 @@ public final class VolumeBlocks: Sendable {
     }
 
     func tell(_ block: Int, _ error: any Error, _ restore: VolumeRestore) {
-        report(UnreadableBlock(volume: name, source: restore.source.name, block: block, error: error))
+        report(UnreadableBlock(volume: name, source: restore.source.title, block: block, error: error))
     }
 
     private func errno(of failure: RestoreFailure) -> Errno {

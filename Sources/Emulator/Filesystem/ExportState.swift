@@ -9,6 +9,8 @@ struct ExportedVolume: Sendable {
     var xattrs: [String: String]
     /// The same for as long as the volume is here.
     var performance: VolumePerformance
+    /// All volumes', or none.
+    var firstTouch: FirstTouchLatency
 }
 
 /// An attachment as the tree shows it.

@@ -64,10 +64,12 @@ public final class ExportTable: Sendable {
     /// Shows a volume in its zone's `volumes`, and its zone. Opens nothing. A number that is there already gets
     /// the new attributes.
     ///
-    /// - Parameter xattrs: shown as `user.ebb.KEY`, besides `id`, `zone` and `create-time`.
+    /// - Parameters:
+    ///   - xattrs: shown as `user.ebb.KEY`, besides `id`, `zone` and `create-time`.
+    ///   - isFastRestored: whether the latency of a first touch does not apply to it.
     public func addVolume(
         _ number: VolumeNumber, id: VolumeID, zone: ZoneName, sizeBytes: Int64, createTime: Date,
-        xattrs: [String: String] = [:]
+        xattrs: [String: String] = [:], isFastRestored: Bool = false
     ) {
         var all = xattrs
         all["id"] = id.rawValue
@@ -75,7 +77,8 @@ public final class ExportTable: Sendable {
         all["create-time"] = createTime.formatted(.iso8601)
         let volume = ExportedVolume(
             number: number, id: id, zone: zone, sizeBytes: sizeBytes, xattrs: all,
-            performance: VolumePerformance(nil, clock: clock))
+            performance: VolumePerformance(nil, clock: clock),
+            firstTouch: isFastRestored ? FirstTouchLatency() : firstTouch)
         state.withLock { $0.addVolume(volume) }
     }
 
@@ -124,7 +127,7 @@ public final class ExportTable: Sendable {
         guard let exported else { throw .noSuchFileOrDirectory }
         let door = VolumeDoor(
             blocks: try volumes.open(exported.id.rawValue), performance: exported.performance,
-            instance: self.performance(of: instance, in: zone), firstTouch: firstTouch)
+            instance: self.performance(of: instance, in: zone), firstTouch: exported.firstTouch)
         let attachment = ExportedAttachment(
             number: number, volume: volume, zone: zone, instance: instance, device: device, door: door)
         state.withLock { $0.attach(attachment) }

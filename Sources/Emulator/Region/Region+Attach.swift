@@ -138,7 +138,10 @@ extension Region {
             state.put(former)
             throw error
         }
+        // Open until it is known how far it has been restored.
+        let blocks = effects.volumes.volumeIfOpen(volume.fileName)
         for attachment in leaving { try await effects.fence(attachment, force: request.force) }
+        noteRestore(of: volume, blocks)
         await keepCredits()
         for number in numbers { try volume.apply(.drained, to: number) }
         try await effects.commit(numbers.map { .deleteAttachment($0) })

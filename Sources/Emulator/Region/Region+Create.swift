@@ -50,15 +50,18 @@ extension Region {
         return specification
     }
 
-    /// What the request wants the volume to hold; refused rather than taken for a blank one when it cannot be had.
+    /// What the request wants the volume to hold.
     private func source(of request: CreateVolumeRequest) throws(StorageError) -> VolumeSource {
-        if request.sourceVolumeID != nil {
-            throw StorageError(
-                .unsupportedOperation, "The emulator does not copy volumes.",
-                advice: "create a blank volume and copy the files")
+        if let source = request.sourceVolumeID {
+            guard request.snapshotID == nil else {
+                throw StorageError(
+                    .invalidParameterCombination,
+                    "The parameter sourceVolumeId cannot be used with the parameter snapshotId")
+            }
+            return .volume(try state.volume(source))
         }
         guard let snapshot = request.snapshotID else { return .blank }
-        throw snapshot.isWellFormedSnapshotID ? .snapshotNotFound(snapshot) : .malformedSnapshotID(snapshot)
+        return .snapshot(try state.snapshots.snapshot(snapshot, in: configuration.name))
     }
 
     // MARK: Client tokens
@@ -114,8 +117,18 @@ extension Region {
             ClientTokenRecord(
                 token: $0.text, volume: volume.id, parameters: $0.parameters, time: volume.createTime)
         }
-        return try await exclusively(.volume(volume.id)) { region in
-            try await region.claiming(volume.name) { try await $0.make(volume, record) }
+        let source = try source(of: request)
+        try source.checkUsable(in: volume.zone)
+        switch source {
+        case .blank:
+            return try await exclusively(volume.ownKeys) { try await $0.make(volume, record) }
+        case .snapshot(let snapshot):
+            let rate = request.volumeInitializationRateMiBps
+            return try await exclusively(volume.ownKeys(besides: [.snapshot(snapshot.id)])) { region in
+                try await region.restore(volume, from: snapshot.id, rateMiBps: rate, record)
+            }
+        case .volume(let original):
+            return try await copy(original, to: volume, record)
         }
     }
 
@@ -124,20 +137,30 @@ extension Region {
     ///
     /// That last commit waits for no disk: start-up makes a volume of a row and a whole file. A file without its
     /// row is empty, and start-up removes it.
-    private func make(_ volume: VolumeRecord, _ token: ClientTokenRecord?) async throws -> Volume {
+    ///
+    /// A volume that is made from something gains a reference of its manifest. The caller has the key of the
+    /// references, or that of a snapshot which has one already.
+    ///
+    /// - Parameter changes: are kept together with the volume.
+    func make(
+        _ volume: VolumeRecord, _ token: ClientTokenRecord?, with changes: [CatalogChange] = []
+    ) async throws -> Volume {
         try state.checkName(volume.name)
-        let rows =
-            forgetExpiredTokens() + [CatalogChange.putVolume(volume)] + (token.map { [.putToken($0)] } ?? [])
+        var rows = forgetExpiredTokens() + [CatalogChange.putVolume(volume)] + (token.map { [.putToken($0)] } ?? [])
+        if let origin = volume.origin {
+            rows.append(.putOrigin(volume.number, origin))
+            rows += try await effects.referenceDelta(coming: [origin.manifest]).changes + changes
+        }
         state.put(volume)
         if let token { state.put(token) }
         var available = volume
         var hasRow = false
         do {
-            async let kept: Void = effects.commit(rows)
-            async let made: Void = effects.makeBytes(of: volume)
+            async let kept: Void = effects.commit([CatalogChange](rows))
+            async let made = effects.makeBytes(of: volume)
             try await kept
             hasRow = true
-            try await made
+            if let missing = try await made { work.restores[volume.id] = RestoreJob(progress: missing) }
             try available.apply(.bytesMade)
             try await effects.commit([.putVolume(available)], durable: false)
             try show(available)
@@ -152,11 +175,15 @@ extension Region {
     /// Takes a create back. What cannot be undone now is settled at the next start.
     private func undo(_ volume: VolumeRecord, _ token: ClientTokenRecord?, hasRow: Bool) async {
         if let token { state.removeToken(token.token) }
+        work.restores[volume.id] = nil
         do {
             try await effects.removeBytes(volume.fileName)
             if hasRow {
+                let references = try await effects.referenceDelta(going: [volume.neededManifest].compactMap { $0 })
                 try await effects.commit(
-                    [.deleteVolume(volume.number)] + (token.map { [.deleteToken($0.token)] } ?? []))
+                    [.deleteVolume(volume.number)] + (token.map { [.deleteToken($0.token)] } ?? [])
+                        + references.changes)
+                work.litter += references.losing
             }
             state.remove(volume.id)
         } catch {
@@ -165,5 +192,15 @@ extension Region {
             failed.giveUp()
             state.put(failed)
         }
+    }
+}
+
+extension VolumeRecord {
+    /// What whoever makes the volume holds.
+    var ownKeys: [KeyedQueue.Key] { ownKeys(besides: []) }
+
+    /// - Parameter others: come between the volume's and its name's.
+    func ownKeys(besides others: [KeyedQueue.Key]) -> [KeyedQueue.Key] {
+        [.volume(id)] + others + (name.isEmpty ? [] : [.name(name)])
     }
 }

@@ -55,7 +55,11 @@ extension Region {
         return Volume(
             id: volume.id, zone: volume.zone, state: volume.reportedState, type: specification.type,
             sizeGiB: specification.sizeGiB, iops: specification.iops,
-            throughputMiBps: specification.throughputMiBps, isMultiAttachEnabled: volume.isMultiAttachEnabled,
+            throughputMiBps: specification.throughputMiBps, snapshotID: volume.origin?.snapshotID,
+            sourceVolumeID: volume.origin?.volumeID,
+            volumeInitializationRateMiBps: volume.origin?.initializationRateMiBps,
+            isFastRestored: volume.origin.flatMap { $0.snapshotID == nil ? nil : $0.isFastRestored },
+            initialization: initialization(of: volume), isMultiAttachEnabled: volume.isMultiAttachEnabled,
             createTime: volume.createTime, attachments: volume.attachments.map { report($0, of: volume) },
             tags: volume.tags)
     }

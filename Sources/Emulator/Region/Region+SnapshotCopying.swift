@@ -10,22 +10,14 @@
 import BlockStore
 import Driver
 
-/// A snapshot on its way into the store.
-struct SnapshotJob: Sendable {
-    /// Nothing for a copy of another snapshot.
-    let cut: Cut?
-    /// Keeps what has been written from being removed.
-    let writer: SnapshotWriter
-    /// Ends when the snapshot is not `pending` any more, or the region is closed.
-    let task: Task<Void, Never>
-}
-
 extension Region {
-    /// - Parameter writer: one that holds what an earlier process has copied.
+    /// - Parameters:
+    ///   - cut: nothing for a copy of another snapshot.
+    ///   - writer: one that holds what an earlier process has copied.
     func beginCopying(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter? = nil) {
         let writer = writer ?? effects.snapshots.beginWriting()
-        let task = Task { await carryOut(id, cut, writer) }
-        work.jobs[id] = SnapshotJob(cut: cut, writer: writer, task: task)
+        work.cuts[id] = cut
+        work.jobs[id] = Task { await carryOut(id, cut, writer) }
     }
 
     private func carryOut(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter) async {
@@ -39,6 +31,7 @@ extension Region {
             logger.error("\(id) could not be completed: \(error)")
             await giveUp(id, "\(error)", cut)
         }
+        work.cuts[id] = nil
         work.jobs[id] = nil
         writer.end()
         removeLitter()
@@ -51,7 +44,7 @@ extension Region {
             guard let manifest = try state.snapshots.snapshot(id).base else { throw CutFailure.baseFailed }
             return try await effects.content(of: manifest)
         }
-        if let base = cut.base { await work.jobs[SnapshotID(base)]?.task.value }
+        if let base = cut.base { await work.jobs[SnapshotID(base)]?.value }
         try await work.preparation?.value
         let parent = try parent(of: id, cut)
         try await effects.copy(cut, into: writer)
@@ -104,10 +97,20 @@ extension Region {
             guard let cut else { return }
             // Those that count from it must not go on, unless it was given up because there are none.
             if !cut.isCancelled { cut.fail(.refused(reason)) }
-            work.litter += try await effects.names(in: cut)
+            let names = try await effects.names(in: cut)
+            work.litter += names
             await giveBack(cut)
         } catch {
             logger.error("that \(id) failed could not be written down: \(error)")
+        }
+    }
+
+    /// A cut that cannot be given back now is given back at the next start.
+    func giveBack(_ cut: Cut) async {
+        do {
+            try await effects.finish(cut)
+        } catch {
+            logger.error("the space of the cut for \(cut.name) could not be given back: \(error)")
         }
     }
 
@@ -132,41 +135,44 @@ extension Region {
     func takeAway(
         _ snapshot: SnapshotRecord, holding held: Digest? = nil, leaving left: Digest? = nil
     ) async throws -> ReferenceDelta {
-        let dependents = dependents(of: snapshot, held ?? left)
-        return try await exclusively(dependents.map { .snapshot($0) }) { region in
-            try await region.takeAway(snapshot, holding: held, leaving: left, for: dependents)
-        }
-    }
-
-    private func takeAway(
-        _ snapshot: SnapshotRecord, holding held: Digest?, leaving left: Digest?, for dependents: [SnapshotID]
-    ) async throws -> ReferenceDelta {
-        var heirs: [SnapshotRecord] = []
-        for id in dependents {
-            // One that has ended meanwhile needs nothing any more.
-            guard var heir = state.snapshots.snapshots[id], heir.state == .pending else { continue }
-            heir.base = held ?? left
-            heirs.append(heir)
-        }
-        let references = try await effects.referenceDelta(
-            coming: heirs.compactMap(\.base), going: [held, snapshot.base].compactMap { $0 })
-        try await effects.commit(
-            [.deleteSnapshot(snapshot.number)] + heirs.map { .putSnapshot($0) } + references.changes)
+        let manifest = held ?? left
+        let references = try await handOver(
+            manifest, of: [snapshot.id.rawValue] + [manifest?.hex].compactMap { $0 },
+            going: [held, snapshot.base].compactMap { $0 }, with: [.deleteSnapshot(snapshot.number)])
         state.snapshots.remove(snapshot.id)
         state.fastRestores.removeAll { $0.snapshot == snapshot.id }
-        for heir in heirs { state.snapshots.put(heir) }
         return references
     }
 
-    /// The pending snapshots that need the manifest of this one, and have no reference of their own; the oldest first.
-    private func dependents(of snapshot: SnapshotRecord, _ manifest: Digest?) -> [SnapshotID] {
-        pending { $0 == snapshot.id.rawValue || manifest != nil && $0 == manifest?.hex }
+    /// Gives references back, in one transaction with other changes. The pending snapshots that count from a manifest,
+    /// and have no reference of their own, get one each. The caller has the key of the references.
+    ///
+    /// - Parameters:
+    ///   - names: what the manifest is called as the base of a cut.
+    ///   - going: the manifests of which a reference goes.
+    func handOver(
+        _ manifest: Digest?, of names: [String], going: [Digest], with changes: [CatalogChange]
+    ) async throws -> ReferenceDelta {
+        let dependents = pending { names.contains($0) }
+        return try await exclusively(dependents.map { .snapshot($0) }) { region in
+            var heirs: [SnapshotRecord] = []
+            for id in dependents {
+                // One that has ended meanwhile needs nothing any more.
+                guard var heir = region.state.snapshots.snapshots[id], heir.state == .pending else { continue }
+                heir.base = manifest
+                heirs.append(heir)
+            }
+            let references = try await region.effects.referenceDelta(coming: heirs.compactMap(\.base), going: going)
+            try await region.effects.commit(changes + heirs.map { .putSnapshot($0) } + references.changes)
+            for heir in heirs { region.state.snapshots.put(heir) }
+            return references
+        }
     }
 
     /// The pending snapshots that count from what is called so, and have no reference of it; the oldest first.
-    func pending(countingFrom isBase: (String) -> Bool) -> [SnapshotID] {
-        let found = work.jobs.compactMap { id, job -> SnapshotRecord? in
-            guard let base = job.cut?.base, isBase(base) else { return nil }
+    private func pending(countingFrom isBase: (String) -> Bool) -> [SnapshotID] {
+        let found = work.cuts.compactMap { id, cut -> SnapshotRecord? in
+            guard let base = cut.base, isBase(base) else { return nil }
             return state.snapshots.snapshots[id].flatMap { $0.base == nil ? $0 : nil }
         }
         return found.sorted { $0.number < $1.number }.map(\.id)
@@ -174,7 +180,7 @@ extension Region {
 
     /// Ends the copying for a snapshot that nobody wants any more, unless another one counts from it.
     func stopCopyingUnlessNeeded(_ snapshot: SnapshotRecord) {
-        if dependents(of: snapshot, nil).isEmpty { work.jobs[snapshot.id]?.cut?.cancel() }
+        if pending(countingFrom: { $0 == snapshot.id.rawValue }).isEmpty { work.cuts[snapshot.id]?.cancel() }
     }
 
     // MARK: What nothing needs any more
@@ -194,7 +200,8 @@ extension Region {
         }
         work.removesAgain = false
         work.removal = Task {
-            work.litter += await removeAll()
+            let kept = await removeAll()
+            work.litter += kept
             work.removal = nil
             if work.removesAgain { removeLitter() }
         }

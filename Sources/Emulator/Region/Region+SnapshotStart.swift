@@ -10,8 +10,16 @@ import Synchronization
 
 /// What is under way for snapshots. It begins and ends with the process: the catalog and the cuts tell what is left.
 struct SnapshotWork: Sendable {
-    /// Pending snapshots whose blocks come from here.
-    var jobs: [SnapshotID: SnapshotJob] = [:]
+    /// Of pending snapshots that are not copies of others.
+    var cuts: [SnapshotID: Cut] = [:]
+    /// Bring pending snapshots' blocks into the store; each ends when its snapshot is not `pending` any more, or the
+    /// region is closed.
+    var jobs: [SnapshotID: Task<Void, Never>] = [:]
+    /// Of the volumes that are being made as copies of others.
+    var copies: [VolumeID: Cut] = [:]
+    /// Volumes that are not restored.
+    var restores: [VolumeID: RestoreJob] = [:]
+    var restoreStart: Task<Void, Never>?
     /// What may be needed by nothing any more.
     var litter: [Digest] = []
     var removal: Task<Void, Never>?
@@ -37,11 +45,10 @@ final class EndOfWork: Sendable {
 }
 
 extension Region {
-    /// A pending snapshot that the last process left, with what it had cut.
-    typealias Unfinished = (id: SnapshotID, cut: Cut?)
-
     /// Before any volume is opened, so that no write passes by a cut or a missing block.
-    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws -> [Unfinished] {
+    ///
+    /// - Returns: the pending snapshots that go on.
+    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws -> [SnapshotID] {
         effects.setSources(of: state.listed()) { volume, error in
             logger.error("\(volume.id) cannot be restored from its snapshot: \(error)")
         }
@@ -55,14 +62,19 @@ extension Region {
         let references = try await effects.referenceDelta(going: plan.releases)
         if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
         state.snapshots = SnapshotIndex(plan.snapshots)
-        for cut in cuts where plan.cutsToGiveBack.contains(cut.name) { await giveBack(cut) }
-        let goingOn = Dictionary(uniqueKeysWithValues: cuts.map { (SnapshotID($0.name), $0) })
-        return plan.unfinished.map { ($0, goingOn[$0]) }
+        for cut in cuts {
+            if plan.cutsToGiveBack.contains(cut.name) {
+                await giveBack(cut)
+            } else {
+                work.cuts[SnapshotID(cut.name)] = cut
+            }
+        }
+        return plan.unfinished
     }
 
     /// Goes on with what the last process left, when the store is ready.
-    func takeUp(_ unfinished: [Unfinished]) {
-        let jobs = unfinished.map { (id: $0.id, cut: $0.cut, writer: effects.snapshots.beginWriting()) }
+    func takeUp(_ unfinished: [SnapshotID]) {
+        let jobs = unfinished.map { (id: $0, cut: work.cuts[$0], writer: effects.snapshots.beginWriting()) }
         let written = jobs.compactMap { job in job.cut.map { (cut: $0, writer: job.writer) } }
         work.preparation = Task { [effects, logger, end = work.end] in
             let count = try await effects.prepareStore(holding: written, check: end.check)
@@ -71,15 +83,7 @@ extension Region {
             }
         }
         for job in jobs { beginCopying(job.id, job.cut, job.writer) }
-    }
-
-    /// A cut that cannot be given back now is given back at the next start.
-    func giveBack(_ cut: Cut) async {
-        do {
-            try await effects.finish(cut)
-        } catch {
-            logger.error("the space of the cut for \(cut.name) could not be given back: \(error)")
-        }
+        takeUpRestores()
     }
 
     // MARK: The end
@@ -87,15 +91,19 @@ extension Region {
     /// Returns when what is in the background now is done.
     func finishSnapshotWork() async throws {
         try await work.preparation?.value
-        while let job = work.jobs.values.first { await job.task.value }
+        await finishHydrations()
+        await endRestores()
+        while let job = work.jobs.values.first { await job.value }
         while let removal = work.removal { await removal.value }
     }
 
     /// Lets what is in the background end where the next process can take it up.
     func endSnapshotWork() async {
         work.end.come()
-        for job in work.jobs.values { job.cut?.cancel() }
-        for job in work.jobs.values { await job.task.value }
+        for cut in work.cuts.values { cut.cancel() }
+        for cut in work.copies.values { cut.cancel() }
+        await finishHydrations()
+        for job in work.jobs.values { await job.value }
         await work.removal?.value
         _ = await work.preparation?.result
     }

@@ -129,7 +129,7 @@ extension Region {
     }
 
     func report(_ snapshot: SnapshotRecord) -> Snapshot {
-        snapshot.report(copiedPercent: work.jobs[snapshot.id]?.cut?.progress.percent ?? 0)
+        snapshot.report(copiedPercent: work.cuts[snapshot.id]?.progress.percent ?? 0)
     }
 
     func modifySnapshotTags(_ request: ModifySnapshotTagsRequest) async throws -> Snapshot {

@@ -58,6 +58,9 @@ actor Region {
         lastTokenPurge = .distantPast
         keptCredits = contents.credits
         let unfinished = try await repairSnapshots(contents.snapshots)
+        for (manifest, changes) in repaired.releases {
+            _ = try await handOver(manifest, of: [manifest.hex], going: [manifest], with: changes)
+        }
         try await finishModifications()
         try showAll()
         beginMetrics()
@@ -75,8 +78,7 @@ actor Region {
             isBlank: { try !store.exists($0) || store.allocatedBytes($0) == 0 })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }
         for file in plan.filesToRemove { try await effects.removeBytes(file) }
-        let references = try await effects.referenceDelta(going: plan.releases)
-        if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
+        if !plan.changes.isEmpty { try await effects.commit(plan.changes) }
         return plan
     }
 

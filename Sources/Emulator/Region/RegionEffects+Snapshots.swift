@@ -1,6 +1,7 @@
 // What the region does to cuts of volumes and to the store of snapshots.
 import BlockStore
 import Driver
+import Platform
 import SystemPackage
 
 /// What becomes of the store's counts when manifests gain or lose references.
@@ -25,13 +26,23 @@ extension RegionEffects {
     /// when it is opened; that harms no other.
     func setSources(of restoring: [VolumeRecord], unreadable: (VolumeRecord, any Error) -> Void) {
         for volume in restoring {
-            guard let manifest = volume.neededManifest else { continue }
             do {
-                volumes.setSource(SnapshotSource(snapshots, try snapshots.manifest(manifest)), of: volume.fileName)
+                if let source = try source(of: volume) { volumes.setSource(source, of: volume.fileName) }
             } catch {
                 unreadable(volume, error)
             }
         }
+    }
+
+    /// Where a volume's missing blocks are; `nil` when it has all.
+    func source(of volume: VolumeRecord) throws -> SnapshotSource? {
+        guard let origin = volume.origin, !origin.isRestored else { return nil }
+        let title =
+            switch origin.source {
+            case .snapshot(let id): id.rawValue
+            case .volume(let id): "the copy of \(id)"
+            }
+        return SnapshotSource(snapshots, try snapshots.manifest(origin.manifest), title: title)
     }
 
     /// Before anything is written into the store: holds what cuts that go on have put into it, and removes what the
@@ -168,6 +179,39 @@ extension RegionEffects {
         return try await copiers.run {
             try snapshots.remove(names) { try catalog.referenceCount(of: $0) > 0 }
         }
+    }
+
+    // MARK: Restoring
+
+    /// Gets a volume's missing blocks, on a thread of its own.
+    ///
+    /// - Throws: at a block that cannot be had; those after it are still missing then.
+    /// - Returns: what is left, if it was ended early.
+    func hydrate(
+        _ volume: VolumeRecord, bytesPerSecond: Int64, clock: any Clock, isCancelled: @escaping @Sendable () -> Bool
+    ) async throws -> RestoreProgress {
+        try beforeStep(.hydrate)
+        return try await withCheckedThrowingContinuation { continuation in
+            startThread {
+                continuation.resume(
+                    with: Result {
+                        let blocks = try volumes.open(volume.fileName)
+                        try blocks.hydrate(bytesPerSecond: bytesPerSecond, clock: clock, isCancelled: isCancelled)
+                        return blocks.restoreProgress ?? .complete
+                    })
+            }
+        }
+    }
+
+    /// How far a volume is, looked up in its files if nobody has it open.
+    func restoreProgress(of volume: VolumeRecord) async throws -> RestoreProgress {
+        try await blocking { try volumes.open(volume.fileName).restoreProgress ?? .complete }
+    }
+
+    /// Lets a volume stand without its snapshot. False when something is missing yet.
+    func endRestore(of volume: VolumeRecord) async throws -> Bool {
+        try beforeStep(.endRestore)
+        return try await blocking { try volumes.open(volume.fileName).endRestore() }
     }
 
     // MARK: References

@@ -13,6 +13,7 @@ struct RegionEffects: Sendable {
     enum Step: Sendable, Hashable {
         case commit, makeBytes, growBytes, removeBytes, show, hide, fence
         case cut, putBlock, writeManifest, synchronizeStore, finishCut, removeObjects, sweep
+        case hydrate, endRestore
     }
 
     let catalog: Catalog
@@ -35,12 +36,20 @@ struct RegionEffects: Sendable {
         try await catalog.commit(changes, durable: durable)
     }
 
-    /// Makes the volume's sparse file, durable.
-    func makeBytes(of volume: VolumeRecord) async throws {
+    /// Makes the volume's sparse file, durable. What it is made from comes when it is wanted.
+    ///
+    /// - Returns: how much is missing; `nil` for a blank volume.
+    func makeBytes(of volume: VolumeRecord) async throws -> RestoreProgress? {
         try beforeStep(.makeBytes)
-        try await blocking {
+        return try await blocking {
             do {
-                try store.create(volume.fileName, sizeBytes: volume.sizeBytes)
+                guard let source = try source(of: volume) else {
+                    try store.create(volume.fileName, sizeBytes: volume.sizeBytes)
+                    return nil
+                }
+                try volumes.create(volume.fileName, sizeBytes: volume.sizeBytes, restoring: source)
+                let count = source.writtenBlocks.reduce(0) { $0 + $1.count }
+                return RestoreProgress(missingBlocks: count, totalBlocks: count)
             } catch {
                 throw StorageError.bytes(volume.id, "created", error)
             }
@@ -87,7 +96,8 @@ struct RegionEffects: Sendable {
         try beforeStep(.show)
         exports.addVolume(
             volume.number, id: volume.id, zone: volume.zone, sizeBytes: volume.sizeBytes,
-            createTime: volume.createTime, xattrs: volume.extendedAttributes)
+            createTime: volume.createTime, xattrs: volume.extendedAttributes,
+            isFastRestored: volume.origin?.isFastRestored ?? false)
         exports.setPerformance(of: volume.number, plan)
     }
 

@@ -14,9 +14,11 @@ protocol RegionExports: Sendable {
     /// All volumes that are attached from then on share the type's limits.
     func addInstance(zone: ZoneName, instance: InstanceID, type: InstanceType?)
     /// A number that is there already gets the new attributes.
+    ///
+    /// - Parameter isFastRestored: whether getting a block from a snapshot costs no more than it takes.
     func addVolume(
         _ number: VolumeNumber, id: VolumeID, zone: ZoneName, sizeBytes: Int64, createTime: Date,
-        xattrs: [String: String])
+        xattrs: [String: String], isFastRestored: Bool)
     /// Lets a volume's attachments reach as far as its bytes do that have grown, and throws what opening those does.
     func grow(_ number: VolumeNumber, to sizeBytes: Int64) throws(Errno)
     func removeVolume(_ number: VolumeNumber)

@@ -14,8 +14,8 @@ struct RepairPlan {
     var filesToRemove: [String] = []
     /// One transaction, after the files are gone.
     var changes: [CatalogChange] = []
-    /// Manifests that lose a reference in that transaction, as often as they are here.
-    var releases: [Digest] = []
+    /// Volumes that go and count as references; a transaction for each, once it is known who else needs the manifest.
+    var releases: [(manifest: Digest, changes: [CatalogChange])] = []
     /// What remains.
     var volumes: [VolumeRecord] = []
     var tokens: [ClientTokenRecord] = []
@@ -65,9 +65,12 @@ struct RepairPlan {
     private mutating func remove(_ volume: VolumeRecord) {
         remarks.append("\(volume.id) was left in state '\(volume.state.rawValue)'; it is removed")
         filesToRemove.append(volume.fileName)
-        changes += volume.attachments.map { .deleteAttachment($0.number) }
-        changes.append(.deleteVolume(volume.number))
-        releases += [volume.neededManifest].compactMap { $0 }
+        let rows = volume.attachments.map { .deleteAttachment($0.number) } + [CatalogChange.deleteVolume(volume.number)]
+        if let manifest = volume.neededManifest {
+            releases.append((manifest, rows))
+        } else {
+            changes += rows
+        }
     }
 
     /// The token of a create that is undone must make a volume when it comes again.
