@@ -30,7 +30,7 @@ func withDeadline<Value: Sendable>(
 }
 
 /// The result of whoever comes first; later ones are dropped. One waiter.
-private final class FirstOutcome<Value: Sendable>: Sendable {
+final class FirstOutcome<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?
         var waiter: CheckedContinuation<Value, any Error>?

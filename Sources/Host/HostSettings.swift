@@ -22,6 +22,12 @@ public struct HostSettings: Hashable, Sendable, Codable {
     public var commandDeadline: Duration
     /// At most this long for one mkfs.
     public var formatDeadline: Duration
+    /// At most this long until filesystems hold still: what is not on their volumes yet is written there first.
+    public var freezeDeadline: Duration
+    /// At most this long filesystems are kept frozen, and their writers wait.
+    public var freezeLimit: Duration
+    /// What keeps them frozen: a program, and what stands before the arguments of `FreezeGuardian.run`.
+    public var guardianProgram: [String]
     /// How often leftovers of dead Docker daemons are looked for.
     public var sweepInterval: Duration
     /// Takes a volume from another instance at each mount, as pulling its power would.
@@ -37,7 +43,9 @@ public struct HostSettings: Hashable, Sendable, Codable {
         stateDirectory: String = "/var/lib/ebb", deviceDirectory: String = "/dev", fsType: String = "ext4",
         mountOptions: String? = nil, linger: Duration = .seconds(3), inUseWait: Duration = .seconds(4),
         operationDeadline: Duration = .seconds(110), commandDeadline: Duration = .seconds(30),
-        formatDeadline: Duration = .seconds(90), sweepInterval: Duration = .seconds(30), preempt: Bool = false,
+        formatDeadline: Duration = .seconds(90), freezeDeadline: Duration = .seconds(60),
+        freezeLimit: Duration = .seconds(10), guardianProgram: [String] = ["/proc/self/exe", "guard-frozen"],
+        sweepInterval: Duration = .seconds(30), preempt: Bool = false,
         volumeSizeGiB: Int = 16, volumeType: VolumeType? = nil, volumeIOPS: Int? = nil
     ) {
         self.stateDirectory = stateDirectory
@@ -49,6 +57,9 @@ public struct HostSettings: Hashable, Sendable, Codable {
         self.operationDeadline = operationDeadline
         self.commandDeadline = commandDeadline
         self.formatDeadline = formatDeadline
+        self.freezeDeadline = freezeDeadline
+        self.freezeLimit = freezeLimit
+        self.guardianProgram = guardianProgram
         self.sweepInterval = sweepInterval
         self.preempt = preempt
         self.volumeSizeGiB = volumeSizeGiB

@@ -11,6 +11,8 @@ import SystemPackage
 public struct LinuxMachine: Machine {
     let commandDeadline: Duration
     let formatDeadline: Duration
+    let freezeDeadline: Duration
+    let guardianProgram: [String]
     let clock: any Clock
     let logger: Logger
     /// Where the kernel shows processes and devices; other places in tests.
@@ -24,6 +26,8 @@ public struct LinuxMachine: Machine {
     init(settings: HostSettings, clock: any Clock, logger: Logger, proc: FilePath, sys: FilePath) {
         commandDeadline = settings.commandDeadline
         formatDeadline = settings.formatDeadline
+        freezeDeadline = settings.freezeDeadline
+        guardianProgram = settings.guardianProgram
         self.clock = clock
         self.logger = logger
         self.proc = proc

@@ -56,6 +56,18 @@ public struct ForeignMount: Hashable, Sendable {
     }
 }
 
+/// What was done while filesystems were frozen.
+public struct HeldStill<Value: Sendable>: Sendable {
+    public var value: Value
+    /// Whether they stayed frozen until it was done. If not, they were thawed before, as if nobody had frozen them.
+    public var lasted: Bool
+
+    public init(value: Value, lasted: Bool) {
+        self.value = value
+        self.lasted = lasted
+    }
+}
+
 /// The machine's operations on devices and mounts.
 ///
 /// Whatever may wait on a volume's bytes is asynchronous and has a deadline of its own; it throws
@@ -116,4 +128,15 @@ public protocol Machine: Sendable {
     func usage(at path: String) async throws -> FileSystemUsage
     /// Whether the filesystem takes changes. Asks it for one that means nothing.
     func takesWrites(at path: String) async throws -> Bool
+
+    /// Does something while nobody can change these filesystems, and thaws them afterwards, whatever happens: when
+    /// `body` throws, when it takes longer than `limit`, and when this process dies.
+    ///
+    /// - Throws: `DeviceBusy` for one that is frozen already; what `body` throws. Whether they are thawed then can be
+    ///   asked by `thaw`.
+    func whileFrozen<Value: Sendable>(
+        _ places: [FrozenPlace], atMost limit: Duration, _ body: @Sendable () async throws -> Value
+    ) async throws -> HeldStill<Value>
+    /// Returns when none of these filesystems is frozen, by whomever it was.
+    func thaw(_ places: [FrozenPlace]) async throws
 }

@@ -29,6 +29,8 @@ struct ReferenceBook: Hashable, Sendable, Codable {
         var mountPoint: String?
         /// By holder id.
         var holders: [String: Hold] = [:]
+        /// Present from before its filesystem is frozen until it is known to be thawed.
+        var isFrozen: Bool?
     }
 
     /// A volume's device on this host.

@@ -25,6 +25,16 @@ struct Region: Sendable {
         return volumes
     }
 
+    /// The volumes of these ids, in the ids' order; `InvalidVolume.NotFound` if there is one that is none.
+    func volumes(ids: [VolumeID]) async throws -> [Volume] {
+        if ids.isEmpty { return [] }
+        let found = try await volumes(VolumeQuery(ids: ids))
+        return try ids.map { id in
+            guard let volume = found.first(where: { $0.id == id }) else { throw Self.notFound("volume '\(id)'") }
+            return volume
+        }
+    }
+
     /// The one volume that is meant; `InvalidVolume.NotFound` if there is none.
     func volume(_ reference: VolumeReference) async throws -> Volume {
         switch reference {
@@ -89,6 +99,26 @@ struct Region: Sendable {
             throw StorageError(.volumeModificationNotFound, "Modification for volume '\(id)' does not exist.")
         }
         return modification
+    }
+
+    func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
+        try await call("CreateSnapshots") { try await $0.createSnapshots(request) }
+    }
+
+    /// All that match, whatever the pages.
+    func snapshots(_ query: SnapshotQuery) async throws -> [Snapshot] {
+        var query = query
+        var snapshots: [Snapshot] = []
+        repeat {
+            let page = try await call("DescribeSnapshots") { [query] in try await $0.describeSnapshots(query) }
+            snapshots += page.snapshots
+            query.nextToken = page.nextToken
+        } while query.nextToken != nil
+        return snapshots
+    }
+
+    func deleteSnapshot(_ id: SnapshotID) async throws {
+        try await call("DeleteSnapshot of \(id)") { try await $0.deleteSnapshot(id) }
     }
 
     private func call<Value: Sendable>(

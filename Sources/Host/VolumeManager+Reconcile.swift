@@ -28,6 +28,8 @@ extension VolumeManager {
     /// Containers keep running over a restart of the daemon, so whatever still works stays as it is.
     func reconcile() async throws {
         let attached = try await region.volumes(attachedTo: instance.id)
+        // First of all, and by the numbers of before: who waits for a filesystem that is frozen waits for ever.
+        for id in store.current.volumes.keys.sorted() { await thawMarked(VolumeID(id)) }
         let live = await devices(of: attached)
         try await takeDownDeadMounts(live)
         for volume in attached {
@@ -191,6 +193,7 @@ extension VolumeManager {
 
     private func sweepHeld(_ id: VolumeID, _ attached: Volume?) async throws {
         guard store.current[id] != nil else { return }
+        await thawMarked(id)
         if attached == nil, try await isLost(id), let record = store.current[id] {
             return try await forgetLost(id, record)
         }

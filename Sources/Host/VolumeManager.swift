@@ -107,14 +107,19 @@ public final class VolumeManager: Sendable {
 
     // MARK: Creating
 
-    /// Creates a volume. Fills in this host's defaults; checks name, filesystem and mount options.
+    /// Creates a volume. Fills in this host's defaults; checks name, filesystem and mount options. One that is made from
+    /// a snapshot or another volume has the filesystem of that.
     public func create(_ request: CreateVolumeRequest) async throws -> HostVolume {
         var request = request
         if let name = request.tags[Tag.name] { try VolumeName.validate(name) }
-        let fsType = try FileSystemType(validating: request.tags[Tag.fsType] ?? settings.fsType)
-        request.tags[Tag.fsType] = fsType.rawValue
         if let options = request.tags[Tag.mountOptions] { try Self.validate(mountOptions: options) }
-        if request.snapshotID == nil { request.sizeGiB = request.sizeGiB ?? settings.volumeSizeGiB }
+        if request.snapshotID == nil, request.sourceVolumeID == nil {
+            let fsType = try FileSystemType(validating: request.tags[Tag.fsType] ?? settings.fsType)
+            request.tags[Tag.fsType] = fsType.rawValue
+            request.sizeGiB = request.sizeGiB ?? settings.volumeSizeGiB
+        } else {
+            try await inheritFileSystem(&request)
+        }
         if request.type == nil {
             request.type = settings.volumeType
             request.iops = request.iops ?? settings.volumeIOPS
@@ -143,6 +148,26 @@ public final class VolumeManager: Sendable {
         let id = try await region.volume(reference).id
         return try await locks.withLock(id, until: end) {
             try await Task { try await body(try await self.region.volume(.id(id))) }.value
+        }
+    }
+
+    /// The same for several volumes, each of them once. They are taken in one order, so that nobody waits in a circle.
+    func exclusively<Value: Sendable>(
+        _ ids: [VolumeID], _ body: @escaping @Sendable ([Volume]) async throws -> Value
+    ) async throws -> Value {
+        let end = clock.uptime() + settings.operationDeadline
+        let ids = Set(ids).sorted()
+        return try await withLocks(ids[...], until: end) {
+            try await Task { try await body(try await self.region.volumes(ids: ids)) }.value
+        }
+    }
+
+    private func withLocks<Value: Sendable>(
+        _ ids: ArraySlice<VolumeID>, until end: Duration, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        guard let first = ids.first else { return try await body() }
+        return try await locks.withLock(first, until: end) {
+            try await self.withLocks(ids.dropFirst(), until: end, body)
         }
     }
 

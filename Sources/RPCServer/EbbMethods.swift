@@ -55,6 +55,16 @@ extension MethodTable {
             if $0.sizeGiB != nil { try await host.grow(.id(id)) }
             return modification
         }
+        add(Ebb.CreateHostSnapshots.self) { request in
+            var sources: [CreateSnapshotsRequest.Source] = []
+            for source in request.sources {
+                let id = try await host.volume(source.volume).volume.id
+                sources.append(.init(volumeID: id, tags: source.tags ?? [:]))
+            }
+            let snapshots = CreateSnapshotsRequest(
+                clientToken: request.clientToken, sources: sources, description: request.description ?? "")
+            return .init(snapshots: try await host.createSnapshots(snapshots, freeze: request.freeze ?? false))
+        }
         add(Ebb.AttachHostVolume.self) {
             try await host.attach($0.volume, device: $0.device, preempt: $0.preempt ?? false)
         }
@@ -98,7 +108,8 @@ extension HostVolumeRequest {
         if let mountOptions { tags[Tag.mountOptions] = mountOptions }
         return CreateVolumeRequest(
             clientToken: clientToken, zone: zone ?? defaultZone, sizeGiB: sizeGiB, type: type, iops: iops,
-            throughputMiBps: throughputMiBps, snapshotID: snapshotID, isEncrypted: isEncrypted ?? false,
+            throughputMiBps: throughputMiBps, snapshotID: snapshotID, sourceVolumeID: sourceVolumeID,
+            volumeInitializationRateMiBps: volumeInitializationRateMiBps, isEncrypted: isEncrypted ?? false,
             isMultiAttachEnabled: false, tags: tags)
     }
 }

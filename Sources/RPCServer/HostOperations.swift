@@ -15,6 +15,8 @@ public protocol HostOperations: Sendable {
     func modify(_ request: ModifyVolumeRequest) async throws -> VolumeModification
     /// Lets device and filesystem on this machine have the volume's size.
     func grow(_ reference: VolumeReference) async throws
+    /// - Parameter freeze: whether filesystems that are mounted on this machine hold still meanwhile.
+    func createSnapshots(_ request: CreateSnapshotsRequest, freeze: Bool) async throws -> [Snapshot]
     func references() async -> [String: [String: Int]]
 
     func mounts() throws -> [MountInfo]

@@ -13,7 +13,7 @@ struct Ebbd: ParsableCommand {
         abstract: "The daemon of Ebb: a region of volumes on this machine, and its volume driver for Docker.",
         discussion: "Runs in the foreground. Settings, each also a variable and a key of the configuration file:\n"
             + settingsHelp,
-        subcommands: [Serve.self, Node.self],
+        subcommands: [Serve.self, Node.self, GuardFrozen.self],
         defaultSubcommand: Serve.self)
 
     static func main() {

@@ -29,6 +29,13 @@ final class FakeMachine: Machine {
         var failures: [String: StorageError] = [:]
         /// What cannot be looked at, until it can again.
         var blindness: [String: StorageError] = [:]
+        var frozen: Set<DeviceNumber> = []
+        /// Where the last filesystems were frozen.
+        var places: [String] = []
+        /// Whether the guardian is killed too when the process dies, or by itself.
+        var losesGuardian = false
+        /// Whether filesystems are thawed before what they are frozen for is done.
+        var thawsEarly = false
         var gates: [String: [CheckedContinuation<Void, Never>]] = [:]
         var gated: Set<String> = []
     }
@@ -46,6 +53,7 @@ final class FakeMachine: Machine {
     var operations: [String] { state.withLock { $0.operations } }
     var mountPoints: [String] { state.withLock { $0.mounts.map(\.mountPoint) } }
     var loopCount: Int { state.withLock { $0.loops.count } }
+    var frozen: Set<DeviceNumber> { state.withLock { $0.frozen } }
     var nodes: [String] { state.withLock { $0.nodes.keys.sorted() } }
     func count(_ operation: String) -> Int { operations.count { $0 == operation } }
 
@@ -209,6 +217,33 @@ final class FakeMachine: Machine {
         guard let behind = region.file(file) else { throw StorageError(.hostOperationFailed, "no \(file)") }
         let sizeBytes = region.sizeBytes(behind.volume)
         state.withLock { $0.loops[number.minor]?.sizeBytes = sizeBytes }
+    }
+
+    func whileFrozen<Value: Sendable>(
+        _ places: [FrozenPlace], atMost limit: Duration, _ body: @Sendable () async throws -> Value
+    ) async throws -> HeldStill<Value> {
+        try await pass("freeze")
+        let numbers = places.map(\.number)
+        let isTaken = state.withLock { state in
+            if !state.frozen.isDisjoint(with: numbers) { return true }
+            state.frozen.formUnion(numbers)
+            state.places = places.map(\.path)
+            return false
+        }
+        if isTaken { throw StorageError(.deviceBusy, "frozen already") }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        let lasts = state.withLock { state in
+            if !state.losesGuardian { state.frozen.subtract(numbers) }
+            return !state.thawsEarly && !state.losesGuardian
+        }
+        if state.withLock({ $0.losesGuardian }) { throw StorageError(.hostOperationFailed, "still frozen") }
+        return HeldStill(value: try result.get(), lasted: lasts)
+    }
+
+    func thaw(_ places: [FrozenPlace]) async throws {
+        try await pass("thaw")
+        state.withLock { $0.frozen.subtract(places.map(\.number)) }
     }
 
     func fileSystemSizeBytes(on device: String, type: String) async throws -> Int64 {

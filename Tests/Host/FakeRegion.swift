@@ -9,6 +9,9 @@ final class FakeRegion: StorageDriver {
     struct State {
         var volumes: [VolumeID: Volume] = [:]
         var contents: [VolumeID: Content] = [:]
+        var snapshots: [Snapshot] = []
+        /// What was asked for.
+        var created: [CreateVolumeRequest] = []
         /// Counts up with each attachment, as the emulator's inode numbers do.
         var nextAttachment = 1
         var attachmentNumbers: [String: Int] = [:]
@@ -73,6 +76,7 @@ final class FakeRegion: StorageDriver {
 
     func content(_ id: VolumeID) -> Content? { state.withLock { $0.contents[id] } }
     func attachments(_ id: VolumeID) -> [Attachment] { state.withLock { $0.volumes[id]?.attachments ?? [] } }
+    var snapshots: [Snapshot] { state.withLock { $0.snapshots } }
     func tags(_ id: VolumeID) -> [String: String] { state.withLock { $0.volumes[id]?.tags ?? [:] } }
 
     func sizeBytes(_ id: VolumeID) -> Int64 { state.withLock { Int64($0.volumes[id]?.sizeGiB ?? 0) << 30 } }
@@ -140,6 +144,7 @@ final class FakeRegion: StorageDriver {
         try enter("create")
         let id = addVolume(request.tags[Tag.name] ?? "", tags: request.tags, sizeGiB: request.sizeGiB ?? 1)
         return state.withLock { state in
+            state.created.append(request)
             state.volumes[id]?.type = request.type ?? .gp2
             return state.volumes[id]!
         }
@@ -203,6 +208,40 @@ final class FakeRegion: StorageDriver {
             state.volumes[volume.id]?.attachments = []
             state.volumes[volume.id]?.state = .available
         }
+    }
+
+    func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
+        try enter("snapshot")
+        return state.withLock { state in
+            let made = request.sources.enumerated().map { index, source in
+                Snapshot(
+                    id: SnapshotID("snap-\(state.snapshots.count + index)"), volumeID: source.volumeID,
+                    volumeSizeGiB: state.volumes[source.volumeID]?.sizeGiB ?? 0, state: .pending, progressPercent: 0,
+                    startTime: Date(timeIntervalSince1970: 0), description: request.description, tags: source.tags,
+                    region: "us-east-1")
+            }
+            state.snapshots += made
+            return made
+        }
+    }
+
+    func describeSnapshots(_ query: SnapshotQuery) async throws -> SnapshotPage {
+        try enter("describe snapshots")
+        return try state.withLock { state in
+            for id in query.ids where !state.snapshots.contains(where: { $0.id == id }) {
+                throw StorageError(.snapshotNotFound, "The snapshot '\(id)' does not exist.")
+            }
+            return SnapshotPage(
+                snapshots: state.snapshots.filter { snapshot in
+                    (query.ids.isEmpty || query.ids.contains(snapshot.id))
+                        && (query.names.isEmpty || query.names.contains(snapshot.name))
+                })
+        }
+    }
+
+    func deleteSnapshot(_ id: SnapshotID) async throws {
+        try enter("delete snapshot")
+        state.withLock { $0.snapshots.removeAll { $0.id == id } }
     }
 
     private func unlink(_ attachments: [Attachment]) throws {

@@ -27,7 +27,7 @@ final class RealStage: Sendable {
         region = FakeRegion(files: directory.path + "/files")
         settings = HostSettings(
             stateDirectory: directory.path + "/state", deviceDirectory: directory.path + "/dev",
-            linger: .milliseconds(300))
+            linger: .milliseconds(300), guardianProgram: [BuiltPrograms.ebbd.string, "guard-frozen"])
     }
 
     var mounts: String { directory.path + "/state/mounts" }
@@ -64,6 +64,7 @@ final class RealStage: Sendable {
         _ = try await shell(
             """
             for mount in $(awk '{print $5}' /proc/self/mountinfo | grep '^\(directory.path)/' | tac); do
+                while fsfreeze --unfreeze "$mount" 2>/dev/null; do true; done
                 umount "$mount" || umount -l "$mount"
             done
             for file in \(directory.path)/files/*; do

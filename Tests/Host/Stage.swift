@@ -65,6 +65,7 @@ final class Stage: Sendable {
         #expect(machine.mountPoints == [], sourceLocation: location)
         #expect(machine.loopCount == 0, sourceLocation: location)
         #expect(machine.nodes == [], sourceLocation: location)
+        #expect(machine.frozen == [], sourceLocation: location)
         let attached = region.state.withLock { state in state.volumes.values.filter { !$0.attachments.isEmpty } }
         #expect(attached.isEmpty, sourceLocation: location)
     }

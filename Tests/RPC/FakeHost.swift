@@ -10,6 +10,7 @@ final class FakeHost: HostOperations {
         var staged: [VolumeID: String] = [:]
         var published: [VolumeID: String] = [:]
         var grown: [VolumeID: Int] = [:]
+        var frozen: [VolumeID] = []
     }
 
     static let rootMount = MountInfo(
@@ -23,6 +24,9 @@ final class FakeHost: HostOperations {
 
     /// To how many GiB the volume's filesystem was asked to grow.
     func grown(_ id: VolumeID) -> Int? { state.withLock { $0.grown[id] } }
+
+    /// The volumes that the last snapshots were frozen for.
+    var frozen: [VolumeID] { state.withLock { $0.frozen } }
 
     /// - Parameter clock: the region's.
     init(driver: any StorageDriver, instance: Instance, clock: VirtualClock = VirtualClock()) {
@@ -39,7 +43,7 @@ final class FakeHost: HostOperations {
 
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume {
         var request = request
-        request.sizeGiB = request.sizeGiB ?? 8
+        if request.snapshotID == nil, request.sourceVolumeID == nil { request.sizeGiB = request.sizeGiB ?? 8 }
         request.tags[Tag.fsType] = request.tags[Tag.fsType] ?? "ext4"
         return hostVolume(try await driver.createVolume(request))
     }
@@ -89,6 +93,11 @@ final class FakeHost: HostOperations {
     func grow(_ reference: VolumeReference) async throws {
         let volume = try await find(reference)
         state.withLock { $0.grown[volume.id] = volume.sizeGiB }
+    }
+
+    func createSnapshots(_ request: CreateSnapshotsRequest, freeze: Bool) async throws -> [Snapshot] {
+        state.withLock { $0.frozen = freeze ? request.sources.map(\.volumeID) : [] }
+        return try await driver.createSnapshots(request)
     }
 
     func references() async -> [String: [String: Int]] { state.withLock { $0.references } }

@@ -13,3 +13,5 @@
 #include "CPlatformMounting.h"
 
 #include "CPlatformTimer.h"
+
+#include "CPlatformFreezing.h"

@@ -82,6 +82,14 @@ extension Ebb {
         public typealias Result = VolumeModification
     }
 
+    /// Makes snapshots of volumes by id or name, all of one instant, with what this host knows of their filesystems.
+    /// Repeatable only together with a client token.
+    public enum CreateHostSnapshots: RPCMethod {
+        public static let name = "Ebb.CreateHostSnapshots"
+        public typealias Parameters = HostSnapshotsRequest
+        public typealias Result = CreateSnapshots.Result
+    }
+
     /// Attaches a volume to this instance and shows its device, without mounting it.
     public enum AttachHostVolume: RPCMethod {
         public static let name = "Ebb.AttachHostVolume"
@@ -166,6 +174,35 @@ public struct ForceableParameters: Hashable, Sendable, Codable {
     }
 }
 
+/// Volumes to make snapshots of.
+public struct HostSnapshotsRequest: ClientTokenRequest, Hashable, Sendable, Codable {
+    /// At most 64 ASCII characters. Repeating it repeats the answer, not the work.
+    public var clientToken: String?
+    public var sources: [Source]
+    /// For all of them.
+    public var description: String?
+    /// Whether filesystems that are mounted on this machine are made consistent first, and kept so meanwhile.
+    public var freeze: Bool?
+
+    public init(clientToken: String? = nil, sources: [Source], description: String? = nil, freeze: Bool? = nil) {
+        self.clientToken = clientToken
+        self.sources = sources
+        self.description = description
+        self.freeze = freeze
+    }
+
+    public struct Source: Hashable, Sendable, Codable {
+        public var volume: VolumeReference
+        /// The snapshot's.
+        public var tags: [String: String]?
+
+        public init(volume: VolumeReference, tags: [String: String]? = nil) {
+            self.volume = volume
+            self.tags = tags
+        }
+    }
+}
+
 /// A volume to make; what is `nil` takes the host's default.
 public struct HostVolumeRequest: ClientTokenRequest, Hashable, Sendable, Codable {
     /// At most 64 ASCII characters. Repeating it repeats the answer, not the work.
@@ -178,7 +215,10 @@ public struct HostVolumeRequest: ClientTokenRequest, Hashable, Sendable, Codable
     public var type: VolumeType?
     public var iops: Int?
     public var throughputMiBps: Int?
+    /// What it is made from, as `CreateVolumeRequest` has these three.
     public var snapshotID: SnapshotID?
+    public var sourceVolumeID: VolumeID?
+    public var volumeInitializationRateMiBps: Int?
     public var isEncrypted: Bool?
     /// What it will be formatted with at its first mount: `ext4` or `xfs`.
     public var fsType: String?
@@ -190,7 +230,8 @@ public struct HostVolumeRequest: ClientTokenRequest, Hashable, Sendable, Codable
     public init(
         clientToken: String? = nil, name: String? = nil, zone: ZoneName? = nil, sizeGiB: Int? = nil,
         type: VolumeType? = nil, iops: Int? = nil, throughputMiBps: Int? = nil,
-        snapshotID: SnapshotID? = nil, isEncrypted: Bool? = nil, fsType: String? = nil,
+        snapshotID: SnapshotID? = nil, sourceVolumeID: VolumeID? = nil, volumeInitializationRateMiBps: Int? = nil,
+        isEncrypted: Bool? = nil, fsType: String? = nil,
         mountOptions: String? = nil, tags: [String: String]? = nil
     ) {
         self.clientToken = clientToken
@@ -201,6 +242,8 @@ public struct HostVolumeRequest: ClientTokenRequest, Hashable, Sendable, Codable
         self.iops = iops
         self.throughputMiBps = throughputMiBps
         self.snapshotID = snapshotID
+        self.sourceVolumeID = sourceVolumeID
+        self.volumeInitializationRateMiBps = volumeInitializationRateMiBps
         self.isEncrypted = isEncrypted
         self.fsType = fsType
         self.mountOptions = mountOptions
