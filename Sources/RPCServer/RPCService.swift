@@ -28,7 +28,10 @@ public struct RPCService: Sendable {
         methods.addHost(host, driver: driver, instance: instance, version: version)
         methods.addDevices(host)
         methods.addIdentity(version: version, driver: driver)
-        methods.addController(Controller(driver: driver, host: host, instance: instance, freeBytes: freeBytes))
+        let controller = Controller(driver: driver, host: host, instance: instance, freeBytes: freeBytes)
+        methods.addController(controller)
+        methods.addSnapshots(controller)
+        methods.addGroupController(GroupController(controller: controller))
         methods.addNode(Node(host: host, instance: instance))
         self.methods = methods
     }

@@ -105,7 +105,7 @@ import Testing
             (#""name":"x","parameters":{"colour":"red"}"#, "INVALID_ARGUMENT"),
             (#""name":"x","parameters":{"type":"zz9"}"#, "INVALID_ARGUMENT"),
             (#""name":"x","parameters":{"type":"io1","iops":"many"}"#, "INVALID_ARGUMENT"),
-            (#""name":"x","volumeContentSource":{"snapshot":{"snapshotId":"snap-1"}}"#, "INVALID_ARGUMENT"),
+            (#""name":"x","volumeContentSource":{"snapshot":{}}"#, "INVALID_ARGUMENT"),
             (
                 #""name":"x","accessibilityRequirements":{"requisite":[{"segments":{"topology.ebb/zone":"mars"}}]}"#,
                 "INVALID_ARGUMENT"
@@ -216,12 +216,20 @@ import Testing
                 "STAGE_UNSTAGE_VOLUME": "Node.NodeStageVolume", "GET_VOLUME_STATS": "Node.NodeGetVolumeStats",
                 "EXPAND_VOLUME": "Controller.ControllerExpandVolume",
                 "MODIFY_VOLUME": "Controller.ControllerModifyVolume",
+                "CREATE_DELETE_SNAPSHOT": "Controller.CreateSnapshot", "LIST_SNAPSHOTS": "Controller.ListSnapshots",
+                "CLONE_VOLUME": "Controller.CreateVolume",
+                "CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT": "GroupController.CreateVolumeGroupSnapshot",
             ]
             var claimed: Set<String> = []
-            for method in ["Controller.ControllerGetCapabilities", "Node.NodeGetCapabilities"] {
+            for (method, one) in [
+                ("Controller.ControllerGetCapabilities", "EXPAND_VOLUME"),
+                ("Node.NodeGetCapabilities", "EXPAND_VOLUME"),
+                ("GroupController.GroupControllerGetCapabilities", "CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT"),
+            ] {
                 let result = try await call(server, method, "{}")["result"]
-                claimed.formUnion(result["capabilities"].elements.compactMap { $0["rpc", "type"].string })
-                #expect(claimed.contains("EXPAND_VOLUME"), "\(method)")
+                let types = result["capabilities"].elements.compactMap { $0["rpc", "type"].string }
+                #expect(types.contains(one), "\(method)")
+                claimed.formUnion(types)
             }
             #expect(server.service.methodNames.contains("Node.NodeExpandVolume"))
             #expect(claimed == Set(answers.keys))

@@ -53,7 +53,7 @@ import Testing
             (#"{"jsonrpc":"2.0","id":[],"method":"a"}"#, -32600),
             (#"{"jsonrpc":"2.0","id":true,"method":"a"}"#, -32600),
             (#"{"jsonrpc":"2.0","id":1,"method":"a"}"#, -32601),
-            (#"{"jsonrpc":"2.0","id":1,"method":"Controller.CreateSnapshot","params":{}}"#, -32601),
+            (#"{"jsonrpc":"2.0","id":1,"method":"Controller.GetSnapshot","params":{}}"#, -32601),
             (#"{"jsonrpc":"2.0","id":1,"method":"Ebb.DeleteVolume","params":["vol-1"]}"#, -32602),
             (#"{"jsonrpc":"2.0","id":1,"method":"Ebb.DeleteVolume","params":7}"#, -32602),
             (#"{"jsonrpc":"2.0","id":1,"method":"Ebb.DeleteVolume","params":{}}"#, -32602),

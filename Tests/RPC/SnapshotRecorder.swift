@@ -12,6 +12,14 @@ final class SnapshotRecorder: DriverInFront {
     static let pending = Snapshot(
         id: "snap-0123456789abcdef1", volumeID: "vol-0123456789abcdef0", volumeSizeGiB: 10, state: .pending,
         progressPercent: 40, startTime: time, description: "nightly", tags: ["Name": "logs-2"], region: "us-east-1")
+    /// A group of two volumes' snapshots.
+    static let group = ["0", "1"].map { digit in
+        var member = snapshot
+        member.id = SnapshotID("snap-0123456789abcdef" + digit)
+        member.volumeID = VolumeID("vol-0123456789abcdef" + digit)
+        member.tags = ["Name": "g.\(member.volumeID)", Tag.snapshotGroup: "g"]
+        return member
+    }
     static let restore = FastSnapshotRestore(
         snapshotID: snapshot.id, zone: "us-east-1b", state: .enabled, stateTime: time, creditsBalance: 0.5,
         creditsCapacity: 10)
@@ -63,7 +71,8 @@ final class SnapshotRecorder: DriverInFront {
         answer(request, [Self.pending])
     }
     func describeSnapshots(_ query: SnapshotQuery) async throws -> SnapshotPage {
-        answer(query, SnapshotPage(snapshots: [Self.snapshot, Self.pending], nextToken: "more"))
+        if query.tags[Tag.snapshotGroup] != nil { return answer(query, SnapshotPage(snapshots: Self.group)) }
+        return answer(query, SnapshotPage(snapshots: [Self.snapshot, Self.pending], nextToken: "more"))
     }
     func deleteSnapshot(_ id: SnapshotID) async throws { record(id) }
     func copySnapshot(_ request: CopySnapshotRequest) async throws -> Snapshot {

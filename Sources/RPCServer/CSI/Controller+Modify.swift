@@ -56,7 +56,7 @@ extension CSIParameters {
     /// Those that a volume can change.
     init(mutable parameters: [String: String]) throws(RPCError) {
         try self.init(parameters)
-        if fsType != nil || mountOptions != nil || isEncrypted != nil {
+        if fsType != nil || mountOptions != nil || isEncrypted != nil || initializationRateMiBps != nil {
             throw .invalidArgument("Only \(Self.mutableKeys.joined(separator: ", ")) can be modified")
         }
     }

@@ -15,9 +15,10 @@ struct Controller: Sendable {
             "GET_VOLUME",
         ]
         if freeBytes != nil { types.append("GET_CAPACITY") }
-        if try await driver.describeDriver().capabilities.contains(.modifyVolumes) {
-            types += ["EXPAND_VOLUME", "MODIFY_VOLUME"]
-        }
+        let abilities = try await driver.describeDriver().capabilities
+        if abilities.contains(.snapshots) { types += ["CREATE_DELETE_SNAPSHOT", "LIST_SNAPSHOTS"] }
+        if abilities.contains(.copyVolumes) { types.append("CLONE_VOLUME") }
+        if abilities.contains(.modifyVolumes) { types += ["EXPAND_VOLUME", "MODIFY_VOLUME"] }
         return CSI.Capabilities(capabilities: types.map { .rpc($0) })
     }
 
@@ -28,8 +29,8 @@ struct Controller: Sendable {
         let wish = try VolumeWish(request)
         if let volume = try await existing(wish) { return .init(volume: .init(volume)) }
         do {
-            let volume = try await host.create(wish.request(defaultZone: instance.zone)).volume
-            return .init(volume: .init(volume))
+            let request = try wish.request(of: try await content(of: wish), defaultZone: instance.zone)
+            return .init(volume: .init(try await host.create(request).volume))
         } catch let error as StorageError where error.code == .volumeDuplicate {
             // Somebody was faster.
             guard let volume = try await existing(wish) else { throw error }
@@ -38,6 +39,15 @@ struct Controller: Sendable {
             throw RPCError(error, status: .invalidArgument)
         } catch let error as StorageError where error.code == .invalidParameterValue && isAboutSize(error) {
             throw RPCError(error, status: .outOfRange)
+        }
+    }
+
+    /// The snapshot or volume that is wished for.
+    private func content(of wish: VolumeWish) async throws -> VolumeContent? {
+        switch wish.source {
+        case .snapshot(let id): .snapshot(try await snapshot(id.rawValue))
+        case .volume(let id): .volume(try await volume(id.rawValue))
+        case nil: nil
         }
     }
 

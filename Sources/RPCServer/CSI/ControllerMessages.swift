@@ -9,8 +9,7 @@ extension CSI {
             var volumeCapabilities: [VolumeCapability]?
             var parameters: [String: String]?
             var mutableParameters: [String: String]?
-            /// Present or not is all that matters here.
-            var volumeContentSource: Empty?
+            var volumeContentSource: VolumeContentSource?
             var accessibilityRequirements: TopologyRequirement?
         }
         struct Result: Hashable, Sendable, Codable { var volume: Volume }

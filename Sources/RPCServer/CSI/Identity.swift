@@ -28,10 +28,11 @@ extension MethodTable {
     mutating func addIdentity(version: String, driver: any StorageDriver) {
         add(CSI.GetPluginInfo.self) { _ in .init(name: "csi.ebb", vendorVersion: version) }
         add(CSI.GetPluginCapabilities.self) { _ in
-            let canGrow = try await driver.describeDriver().capabilities.contains(.modifyVolumes)
+            let abilities = try await driver.describeDriver().capabilities
             return .init(
                 capabilities: [.service("CONTROLLER_SERVICE"), .service("VOLUME_ACCESSIBILITY_CONSTRAINTS")]
-                    + (canGrow ? [CSI.Capability(volumeExpansion: .init(type: "ONLINE"))] : []))
+                    + (abilities.contains(.snapshots) ? [.service("GROUP_CONTROLLER_SERVICE")] : [])
+                    + (abilities.contains(.modifyVolumes) ? [.init(volumeExpansion: .init(type: "ONLINE"))] : []))
         }
         // Clients see the socket only when the state is loaded.
         add(CSI.Probe.self) { _ in .init(ready: true) }

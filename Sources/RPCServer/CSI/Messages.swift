@@ -55,11 +55,13 @@ enum CSI {
     struct Volume: Hashable, Sendable, Codable {
         var capacityBytes: ProtoInt64
         var volumeId: String
+        var contentSource: VolumeContentSource?
         var accessibleTopology: [Topology]
 
         init(_ volume: Driver.Volume) {
             capacityBytes = ProtoInt64(Int64(volume.sizeGiB) << 30)
             volumeId = volume.id.rawValue
+            contentSource = VolumeContentSource(of: volume)
             accessibleTopology = [.zone(volume.zone)]
         }
     }
