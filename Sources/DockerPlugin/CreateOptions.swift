@@ -76,8 +76,8 @@ struct CreateOptions: Hashable, Sendable {
         case .encrypted: isEncrypted = try Self.boolean(key, value)
         // A new volume is blank: it is formatted whether or not overwriting is allowed.
         case .overwritefs: _ = try Self.boolean(key, value)
-        case .volumename, .volumeid: throw Self.unsupported(key, "volumes cannot be made from other volumes yet")
-        case .snapshotname, .snapshotid: throw Self.unsupported(key, "there are no snapshots yet")
+        case .volumename, .volumeid, .snapshotname, .snapshotid:
+            throw Self.unsupported(key, "Docker's volumes cannot be made from others yet")
         }
     }
 

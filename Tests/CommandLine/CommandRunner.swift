@@ -35,6 +35,14 @@ struct CommandRunner {
         try await run(BuiltPrograms.ebb.string, words)
     }
 
+    /// What `ebb` prints, as it is, by words.
+    func words(_ line: String) async throws -> [String] {
+        let result = try await runCommand(
+            BuiltPrograms.ebb.string, line.split(separator: " ").map(String.init),
+            environment: ["EBB_HOME": home.string, "EBB_INSTANCE": "here"])
+        return result.output.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
     func rexray(_ line: String) async throws -> Output {
         try await run(home.appending("rexray").string, line)
     }
@@ -57,12 +65,33 @@ struct CommandRunner {
             .joined(separator: "\n")
     }
 
-    /// What differs from run to run, by a word: `VOL`, `INSTANCE`, `HOME`, `TIME`, `PID`.
+    /// What differs from run to run, by a word: `VOL`, `SNAP`, `INSTANCE`, `HOME`, `TIME`, `PID`.
     private func stable(_ text: String) -> String {
         text.replacing(#/vol-[0-9a-f]{17}/#, with: "VOL")
+            .replacing(#/snap-[0-9a-f]{17}/#, with: "SNAP")
             .replacing(#/i-[0-9a-f]{17}/#, with: "INSTANCE")
             .replacing(home.string, with: "HOME")
             .replacing(#/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/#, with: "TIME")
             .replacing(#/PID \d+/#, with: "PID N")
+    }
+}
+
+/// A daemon with its own home and device directory, so that tests do not meet in `/dev`.
+func withCommands(_ body: (CommandRunner) async throws -> Void) async throws {
+    try await withTemporaryDirectory { home in
+        let commands = try CommandRunner(home: home)
+        let daemon = try await RunningDaemon(
+            home: home,
+            arguments: [
+                "--device-dir", home.appending("dev").string, "--instance", "here", "--detach-linger", "0",
+            ],
+            environment: ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"])
+        do {
+            try await body(commands)
+        } catch {
+            _ = try? await daemon.stop()  // The test's own error matters more.
+            throw error
+        }
+        try await daemon.stop()
     }
 }

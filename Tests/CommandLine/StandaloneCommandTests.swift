@@ -147,19 +147,6 @@ import Testing
         }
     }
 
-    @Test func `there are no snapshots yet`() async throws {
-        try await withRunner { commands async throws in
-            #expect(try await commands.rexray("snapshot") == Output())
-            #expect(try await commands.ebb("snapshot ls -f json") == Output(output: "[]\n"))
-            let create = try await commands.ebb("snapshot create --volumeid vol-1")
-            #expect(create.status == 1)
-            #expect(create.errors.contains("(UnsupportedOperation)"))
-            let get = try await commands.ebb("snapshot rm --snapshotid snap-1")
-            #expect(get.status == 1)
-            #expect(get.errors.contains("(InvalidSnapshot.NotFound)"))
-        }
-    }
-
     @Test(arguments: [("bash", "complete -o filenames -F"), ("zsh", "#compdef rexray"), ("fish", "complete -c")])
     func `completions are made for the name that was called`(shell: String, line: String) async throws {
         try await withRunner { commands async throws in

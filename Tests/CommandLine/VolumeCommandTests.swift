@@ -195,7 +195,6 @@ import Testing
             ("volume create a␣b --size 1", 1, "(InvalidParameterValue)"),
             ("volume create x --size 1 --snapshotid snap-1", 1, "(InvalidSnapshotID.Malformed)"),
             ("volume create x --size 1 --snapshotid snap-00000000000000000", 1, "(InvalidSnapshot.NotFound)"),
-            ("volume create x --size 1 --volumeid vol-1", 1, "(UnsupportedOperation)"),
             ("volume mount nope", 1, "(InvalidVolume.NotFound)"),
             ("volume path vol-0", 1, "(InvalidVolume.NotFound)"),
         ] as [(String, Int32, String)])
@@ -314,26 +313,6 @@ import Testing
             let used = try await commands.ebb("volume certify data --write", environment: devices)
             #expect(used.status == 1)
             #expect(used.errors.contains("(DeviceNotBlank)"), "\(used)")
-        }
-    }
-
-    /// A daemon with its own home and device directory, so that tests do not meet in `/dev`.
-    private func withCommands(_ body: (CommandRunner) async throws -> Void) async throws {
-        try await withTemporaryDirectory { home in
-            let commands = try CommandRunner(home: home)
-            let daemon = try await RunningDaemon(
-                home: home,
-                arguments: [
-                    "--device-dir", home.appending("dev").string, "--instance", "here", "--detach-linger", "0",
-                ],
-                environment: ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"])
-            do {
-                try await body(commands)
-            } catch {
-                _ = try? await daemon.stop()  // The test's own error matters more.
-                throw error
-            }
-            try await daemon.stop()
         }
     }
 }

@@ -35,6 +35,10 @@ struct VolumeCreate: SessionCommand {
         name: .customLong("snapshotid"), help: ArgumentHelp("Create a volume from a snapshot.", valueName: "id"))
     var snapshotID: String?
     @Option(
+        name: .customLong("initializationrate"),
+        help: ArgumentHelp("Fetch the snapshot's blocks in the background, so fast.", valueName: "MiB/s"))
+    var initializationRate: Int?
+    @Option(
         name: .customLong("fstype"),
         help: ArgumentHelp("What the volume is formatted with: ext4 or xfs.", valueName: "type"))
     var fsType: String?
@@ -64,11 +68,6 @@ struct VolumeCreate: SessionCommand {
                 .invalidParameterValue, "Volume name '' is not valid: it is empty",
                 advice: "begin with a letter or digit")
         }
-        if given(volumeID) != nil {
-            throw StorageError(
-                .unsupportedOperation, "A volume cannot be made from another one yet",
-                advice: "create an empty one and copy the files")
-        }
         guard Invocation.current.usesFlagGrammar || !names.isEmpty else {
             throw UsageFailure("Name the volume: \(Invocation.current.program) volume create NAME --size 10")
         }
@@ -88,12 +87,13 @@ struct VolumeCreate: SessionCommand {
             type: given(type).map(VolumeType.init),
             // REX-Ray's flags are 0 when they are not given.
             iops: iops == 0 ? nil : iops, throughputMiBps: throughput == 0 ? nil : throughput,
-            snapshotID: given(snapshotID).map { SnapshotID($0) }, isEncrypted: encrypted,
+            snapshotID: given(snapshotID).map { SnapshotID($0) }, sourceVolumeID: given(volumeID).map { VolumeID($0) },
+            volumeInitializationRateMiBps: initializationRate, isEncrypted: encrypted,
             fsType: given(fsType), mountOptions: given(mountOptions), tags: try parsedTags())
     }
 
     private func sizeGiB(_ session: Session) throws -> Int? {
-        if given(size) == nil, Invocation.current.usesFlagGrammar, given(snapshotID) == nil {
+        if given(size) == nil, Invocation.current.usesFlagGrammar, given(snapshotID) == nil, given(volumeID) == nil {
             throw UsageFailure("missing --size")
         }
         return try VolumeSize.requested(size, session)
