@@ -19,12 +19,15 @@ import Testing
             var failure: (any Error)?
             do {
                 for number in 0..<8 {
-                    let moment = SystemClock().uptimeNanoseconds() + Int64(random.next() % 150_000_000)
+                    let moment = SystemClock().uptimeNanoseconds() + Int64(random.next() % 400_000_000)
                     waitInThisThread(untilUptimeNanoseconds: moment)
                     let end: CrashDisk.End = number % 2 == 0 ? .kill : .powerLoss
                     let before = play.promises
                     try await disk.withImage(end) { found in
                         let promises = CrashPromises(before: before, after: play.promises)
+                        // However long a busy machine looks at it, the disk does not fill meanwhile.
+                        play.pause()
+                        defer { play.resume() }
                         try Finding(found, end, promises, "seed \(seed), image \(number)").check()
                     }
                 }
@@ -70,6 +73,7 @@ private final class CrashPlay: Sendable {
     private let store: SnapshotStore
     private let state: Mutex<Promises>
     private let isStopping = Atomic(false)
+    private let isPausing = Atomic(false)
     private let failure = Mutex<(any Error)?>(nil)
     private let threads = Mutex<[KernelThread]>([])
     /// Open as long as they are written, as attached ones are.
@@ -111,9 +115,16 @@ private final class CrashPlay: Sendable {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
+    /// No step begins until `resume`.
+    func pause() { isPausing.store(true, ordering: .relaxed) }
+
+    func resume() { isPausing.store(false, ordering: .relaxed) }
+
     private func run(_ random: SeededRandom, _ step: (SeededRandom) throws -> Void) {
         do {
-            while !isStopping.load(ordering: .relaxed) { try step(random) }
+            while !isStopping.load(ordering: .relaxed) {
+                if isPausing.load(ordering: .relaxed) { rest(milliseconds: 1) } else { try step(random) }
+            }
         } catch {
             failure.withLock { $0 = error }
         }
