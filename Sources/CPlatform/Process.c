@@ -1,17 +1,15 @@
 #define _GNU_SOURCE
 #include "CPlatformProcess.h"
+#include "Spawning.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* The thread that reads signals. */
 static pid_t signal_reader;
@@ -52,20 +50,10 @@ int cplatform_set_parent_death_signal(int signal) {
 
 pid_t cplatform_spawn(const char *path, char *const argv[], const int *keep, int keep_count) {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    pid_t child;
-    sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
     /* dup2 of a descriptor onto itself clears its close-on-exec flag in the child (glibc >= 2.29). */
     for (int i = 0; i < keep_count; i++) posix_spawn_file_actions_adddup2(&actions, keep[i], keep[i]);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int error = posix_spawn(&child, path, &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return error ? -error : child;
+    return cplatform_spawn_with(path, argv, &actions, 0);
 }
 
 int cplatform_pipe(int ends[2]) {

@@ -167,8 +167,7 @@ public struct FreezeGuardian: Sendable {
         if isReleased(within: .zero) { return .thawed }
         let end = clock.uptime() + limit
         try freeze(opened)
-        say(.frozen)
-        var isReleased = false
+        var isReleased = !say(.frozen)
         while !isReleased, clock.uptime() < end { isReleased = self.isReleased(within: end - clock.uptime()) }
         let word = try thaw(opened)
         return isReleased ? word : .expired
@@ -244,8 +243,14 @@ public struct FreezeGuardian: Sendable {
         }
     }
 
-    /// The daemon may be gone; that its other end is closed tells so.
-    private func say(_ word: GuardianWord) {
-        _ = try? FileDescriptor.standardOutput.writeAll((word.line + "\n").utf8)
+    /// - Returns: whether the daemon can hear it. Nobody waits for a word that it cannot.
+    @discardableResult
+    private func say(_ word: GuardianWord) -> Bool {
+        do {
+            try FileDescriptor.standardOutput.writeAll((word.line + "\n").utf8)
+            return true
+        } catch {
+            return false
+        }
     }
 }

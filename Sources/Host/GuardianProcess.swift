@@ -29,9 +29,9 @@ final class GuardianProcess: Sendable {
         let (child, input, output) = try Self.spawn(program, order)
         self.input = Mutex(input)
         startThread { [frozen, ended] in
-            let (isFrozen, last) = Self.listen(to: output) { frozen.settle(.success(())) }
-            let ending = Self.ending(last, of: child, program, order)
-            if !isFrozen { frozen.settle(.failure(Self.failure(ending, order))) }
+            let heard = Self.listen(to: output) { frozen.settle(.success(())) }
+            let ending = Self.ending(heard, of: child, program, order)
+            if !heard.isFrozen { frozen.settle(.failure(Self.failure(ending, order))) }
             ended.settle(.success(ending))
         }
     }
@@ -40,9 +40,7 @@ final class GuardianProcess: Sendable {
 
     /// Lets the guardian thaw. Once is enough.
     func release() {
-        let input = input.withLock { $0.take() }
-        // What is closed here carries nothing; the descriptor is gone also when the kernel reports an error.
-        _ = try? input?.close()
+        input.withLock { $0.take() }?.closeIgnoringErrors()
     }
 
     private static func spawn(
@@ -52,8 +50,8 @@ final class GuardianProcess: Sendable {
             let input = try makePipe()
             let output = try makePipe()
             defer {
-                _ = try? input.readEnd.close()
-                _ = try? output.writeEnd.close()
+                input.readEnd.closeIgnoringErrors()
+                output.writeEnd.closeIgnoringErrors()
             }
             let child = try ChildProcess.spawn(
                 program[0], arguments: program.dropFirst() + order.arguments, input: input.readEnd,
@@ -64,35 +62,43 @@ final class GuardianProcess: Sendable {
         }
     }
 
-    /// What the guardian says until it ends; the last word decides.
-    private static func listen(
-        to output: FileDescriptor, whenFrozen: () -> Void
-    ) -> (isFrozen: Bool, last: GuardianWord?) {
+    /// What a guardian said until it ended.
+    private struct Heard {
         var isFrozen = false
+        /// The one that decides.
         var last: GuardianWord?
+        /// Why no more could be heard.
+        var failure: (any Error)?
+    }
+
+    private static func listen(to output: FileDescriptor, whenFrozen: () -> Void) -> Heard {
+        defer { output.closeIgnoringErrors() }
+        var heard = Heard()
         var line: [UInt8] = []
-        // A pipe that cannot be read is as good as a guardian that says no more.
-        while let byte = try? output.readByte() {
-            guard byte == UInt8(ascii: "\n") else {
-                line.append(byte)
-                continue
+        do {
+            while let byte = try output.readByte() {
+                guard byte == UInt8(ascii: "\n") else {
+                    line.append(byte)
+                    continue
+                }
+                heard.last = GuardianWord(line: String(decoding: line, as: UTF8.self))
+                line = []
+                if heard.last == .frozen {
+                    heard.isFrozen = true
+                    whenFrozen()
+                }
             }
-            last = GuardianWord(line: String(decoding: line, as: UTF8.self))
-            line = []
-            if last == .frozen {
-                isFrozen = true
-                whenFrozen()
-            }
+        } catch {
+            heard.failure = error
         }
-        _ = try? output.close()
-        return (isFrozen, last)
+        return heard
     }
 
     private static func ending(
-        _ last: GuardianWord?, of child: ChildProcess, _ program: [String], _ order: GuardianOrder
+        _ heard: Heard, of child: ChildProcess, _ program: [String], _ order: GuardianOrder
     ) -> Ending {
         let status = Result { try child.wait() }
-        switch last {
+        switch heard.last {
         case .thawed: return .thawed(lasted: true)
         case .expired: return .thawed(lasted: false)
         case .refused(let refusal) where refusal.step != .thaw: return .refused(refusal)
@@ -102,7 +108,8 @@ final class GuardianProcess: Sendable {
         return .leftFrozen(
             StorageError(
                 .hostOperationFailed, "\(order.paths) could not be thawed",
-                cause: "'\(program[0])' ended with \(status) and '\(last?.line ?? "")'"))
+                cause: "'\(program[0])' ended with \(status) and '\(heard.last?.line ?? "")'"
+                    + (heard.failure.map { "; it could not be heard: \($0)" } ?? "")))
     }
 
     /// On the thread of the guardian that failed.
@@ -110,9 +117,8 @@ final class GuardianProcess: Sendable {
         let order = GuardianOrder.thaw(places)
         do throws(StorageError) {
             let (child, input, output) = try spawn(program, order)
-            _ = try? input.close()
-            let last = listen(to: output) {}.last
-            let ending = ending(last, of: child, program, order)
+            input.closeIgnoringErrors()
+            let ending = ending(listen(to: output) {}, of: child, program, order)
             if case .thawed = ending { return .thawed(lasted: false) }
             return .leftFrozen(failure(ending, order))
         } catch {

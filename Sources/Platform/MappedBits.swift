@@ -6,7 +6,8 @@ public import SystemPackage
 /// It is durable only after `synchronize`; the kernel may write any of it before, in any order.
 ///
 /// Space for the bits in use is reserved beforehand (`reserve`), since a store into a mapped hole on a full disk would
-/// end the process; for the same reason the file is written in place, also on btrfs. Bits beyond are zeros and must not be changed. What nobody touched takes no memory.
+/// end the process; for the same reason the file is written in place, also on btrfs. Bits beyond are zeros and must
+/// not be changed. What nobody touched takes no memory.
 ///
 /// Each bit may be read and changed from several threads at once.
 @safe public final class MappedBits: @unchecked Sendable {

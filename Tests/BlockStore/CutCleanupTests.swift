@@ -145,11 +145,14 @@ private struct Leftovers: Equatable {
         let root = fixture.store.directory.string
         files = Set(try FileManager.default.subpathsOfDirectory(atPath: root))
         descriptors = try Directory.names(in: "/proc/self/fd").compactMap { number in
-            // Those of tests beside this one come and go.
-            guard let path = try? linkTarget(of: FilePath("/proc/self/fd/\(number)")), path.hasPrefix(root) else {
+            let path: String
+            do {
+                path = try linkTarget(of: FilePath("/proc/self/fd/\(number)"))
+            } catch .noSuchFileOrDirectory {
+                // One of a test beside this one, which has closed it.
                 return nil
             }
-            return String(path.dropFirst(root.count))
+            return path.hasPrefix(root) ? String(path.dropFirst(root.count)) : nil
         }.sorted()
     }
 

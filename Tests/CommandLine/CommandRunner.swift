@@ -76,22 +76,12 @@ struct CommandRunner {
     }
 }
 
-/// A daemon with its own home and device directory, so that tests do not meet in `/dev`.
+/// Commands beside a daemon.
 func withCommands(_ body: (CommandRunner) async throws -> Void) async throws {
-    try await withTemporaryDirectory { home in
-        let commands = try CommandRunner(home: home)
-        let daemon = try await RunningDaemon(
-            home: home,
-            arguments: [
-                "--device-dir", home.appending("dev").string, "--instance", "here", "--detach-linger", "0",
-            ],
-            environment: ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"])
-        do {
-            try await body(commands)
-        } catch {
-            _ = try? await daemon.stop()  // The test's own error matters more.
-            throw error
-        }
-        try await daemon.stop()
+    try await withDaemon(
+        arguments: ["--instance", "here", "--detach-linger", "0"],
+        environment: ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"]
+    ) { daemon in
+        try await body(try CommandRunner(home: daemon.home))
     }
 }

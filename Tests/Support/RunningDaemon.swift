@@ -86,10 +86,10 @@ public final class RunningDaemon: Sendable {
 
 /// Runs `body` with a daemon in a temporary home; stops it and removes the home also when `body` fails.
 public func withDaemon<Result>(
-    arguments: [String] = [], _ body: (RunningDaemon) async throws -> Result
+    arguments: [String] = [], environment: [String: String] = [:], _ body: (RunningDaemon) async throws -> Result
 ) async throws -> Result {
     try await withTemporaryDirectory { home in
-        let daemon = try await RunningDaemon(home: home, arguments: arguments)
+        let daemon = try await RunningDaemon(home: home, arguments: arguments, environment: environment)
         do {
             let result = try await body(daemon)
             try await daemon.stop()
