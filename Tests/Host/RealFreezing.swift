@@ -76,7 +76,8 @@ extension RealMachine {
             async let load = stage.stage.run(
                 "fio", "--name=load", "--directory=\(path)", "--size=4M", "--nrfiles=16", "--rw=randwrite",
                 "--bs=4k", "--fsync=8", "--time_based", "--runtime=2")
-            try await Task.sleep(for: .milliseconds(500))
+            // It lays all of them out before it begins.
+            #expect(try await eventually { try await stage.stage.shell("ls \(path) | wc -l") == "16\n" })
             let written = try await stage.stage.shell("head -c 1M /dev/urandom | tee \(path)/new | sha256sum")
             let held = try await stage.machine.whileFrozen([stage.place], atMost: .seconds(60)) {
                 try await stage.stage.run("cp", "--sparse=always", stage.stage.file(stage.volume), "\(directory)/copy")
