@@ -59,6 +59,7 @@ private let zeroBlock = [UInt8](repeating: 0, count: Int(VolumeBlock.bytes))
 
 /// Keeps blocks in memory, and can be told to do something at each.
 final class MemorySink: BlockSink {
+    let epoch: UInt64 = 0
     private let blocks = Mutex<[Digest: [UInt8]]>([:])
     private let puts = Atomic(0)
     private let onPut: @Sendable (Int) throws -> Void

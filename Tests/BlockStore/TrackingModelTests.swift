@@ -299,6 +299,7 @@ extension Array {
 
 /// Lets the model do between two blocks what another thread might do meanwhile. It is called on the model's thread.
 struct ModelSink: BlockSink {
+    let epoch: UInt64 = 0
     nonisolated(unsafe) let model: TrackingModel
 
     func put(_ block: RawSpan) throws -> Digest? {

@@ -1,6 +1,7 @@
 // What start-up does with the store of snapshots and with cuts, before anybody is served and afterwards.
 import BlockStore
 import Driver
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -74,6 +75,38 @@ import Testing
             try await region.driver.close()
             let next = try TrackedVolumes(store: region.store, boot: "boot-2") { _ in }
             #expect(try next.trackedBase(of: volume.id.rawValue) == (isClean ? "snap-1" : nil))
+        }
+    }
+
+    @Test("a pending snapshot whose blocks a failing disk may have lost is not completed by the next process")
+    func lostBlocks() async throws {
+        struct Died: Error {}
+        try await withTemporaryDirectory { directory in
+            let isDead = Mutex(false)
+            let region = try await TestRegion.open(directory) { step in
+                let isDead = isDead.withLock { isDead in
+                    isDead = isDead || step == .synchronizeStore
+                    return isDead
+                }
+                if isDead { throw Died() }
+            }
+            let volume = try await region.create("one")
+            try region.write([0: 1, 64: 2], to: volume.id)
+            let id = try await region.createSnapshot(volume.id)
+            try await region.driver.finishSnapshotWork()
+            try await region.driver.close()
+            // As a process leaves it that could not make the store durable.
+            let epoch = try FileDescriptor.open(directory.appending("snapshots/epoch"), .writeOnly)
+            _ = try epoch.closeAfter { try epoch.writeAll([2]) }
+
+            let next = try await region.reopened()
+            try await next.driver.finishSnapshotWork()
+            let snapshot = try await next.snapshot(id)
+            #expect(snapshot.state == .error)
+            #expect(snapshot.stateMessage?.contains("may have been lost") == true, "\(snapshot)")
+            try await next.driver.deleteSnapshot(id)
+            try await next.checkStore("afterwards")
+            try await next.driver.close()
         }
     }
 }

@@ -86,6 +86,7 @@ private final class Cutter: Sendable {
 
 /// Every block under a name of its own.
 private final class KeepingSink: BlockSink {
+    let epoch: UInt64 = 0
     private let blocks = Mutex<[Digest: [UInt8]]>([:])
 
     func put(_ block: RawSpan) throws -> Digest? {

@@ -18,15 +18,10 @@ extension RestoreSource {
 
 /// Where a cut's blocks go: the snapshot store.
 public protocol BlockSink: Sendable {
-    /// What was put under another number may be lost.
+    /// What was put under another number may be lost; 0 for what loses nothing.
     var epoch: UInt64 { get }
     /// Keeps a block and gives its name; `nil` for zeros, which need not be kept.
     func put(_ block: RawSpan) throws -> Digest?
-}
-
-extension BlockSink {
-    /// For what loses nothing.
-    public var epoch: UInt64 { 0 }
 }
 
 /// A block that could not be had. Who reads it gets EIO.

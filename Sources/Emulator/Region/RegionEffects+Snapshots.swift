@@ -266,6 +266,8 @@ private struct SteppedSink: BlockSink {
     let writer: SnapshotWriter
     let beforeStep: @Sendable (RegionEffects.Step) throws -> Void
 
+    var epoch: UInt64 { writer.epoch }
+
     func put(_ block: RawSpan) throws -> Digest? {
         do {
             try beforeStep(.putBlock)
