@@ -41,11 +41,13 @@ final class VolumeRestore: Sendable {
         if !isSameBoot { try Self.copy(durablyMissing, to: missing, blocks: blocks) }
         total = source.writtenBlocks.reduce(0) { $0 + $1.clamped(to: 0..<blocks).count }
         left = Atomic(missing.count(in: 0..<blocks))
-        wordCount = (blocks + 63) / 64
+        restored = Mutex([UInt64](repeating: 0, count: (blocks + 63) / 64))
     }
 
     /// As many as may have bits. A volume that grows has no more to restore.
-    private let wordCount: Int
+    /// What is restored and not durably so, as whoever flushes has found it. Made once, for it is needed between a
+    /// flush and its answer.
+    private let restored: Mutex<[UInt64]>
 
     /// Writes down durably that everything is missing.
     static func begin(
@@ -140,10 +142,11 @@ final class VolumeRestore: Sendable {
         defer { isFlushing.withLock { $0 = false } }
         guard isBehind.exchange(false, ordering: .acquiringAndReleasing) else { return try synchronize() }
         do throws(Errno) {
-            let restored = restoredWords()
+            let hasRestored = noteRestored()
             try synchronize()
-            for (word, bits) in restored { durablyMissing.setWord(word, to: durablyMissing.word(word) & ~bits) }
-            if !restored.isEmpty { try durablyMissing.synchronize() }
+            guard hasRestored else { return }
+            clearRestored()
+            try durablyMissing.synchronize()
         } catch {
             isBehind.store(true, ordering: .releasing)
             throw error
@@ -154,10 +157,23 @@ final class VolumeRestore: Sendable {
     @inline(__always)
     var concernsFlushes: Bool { !hasEnded.load(ordering: .relaxed) }
 
-    private func restoredWords() -> [(word: Int, bits: UInt64)] {
-        (0..<wordCount).compactMap { word in
-            let bits = durablyMissing.word(word) & ~missing.word(word)
-            return bits == 0 ? nil : (word, bits)
+    /// - Returns: whether there is anything.
+    private func noteRestored() -> Bool {
+        restored.withLock { restored in
+            var all: UInt64 = 0
+            for word in restored.indices {
+                restored[word] = durablyMissing.word(word) & ~missing.word(word)
+                all |= restored[word]
+            }
+            return all != 0
+        }
+    }
+
+    private func clearRestored() {
+        restored.withLock { restored in
+            for (word, bits) in restored.enumerated() where bits != 0 {
+                durablyMissing.setWord(word, to: durablyMissing.word(word) & ~bits)
+            }
         }
     }
 
