@@ -1,3 +1,5 @@
+import Driver
+import RPC
 import TestSupport
 import Testing
 
@@ -9,6 +11,22 @@ import Testing
 
 /// The machine of the Docker tests, before anything is tested in it.
 @Suite struct DockerEngineTests {
+    /// A copy of its mount would keep a volume busy.
+    @Test(.timeLimit(.minutes(5))) func aMachineGivesUpTheVolumesThatItBeganWith() async throws {
+        try await withDaemon { daemon in
+            let mounted = try await daemon.calling { client in
+                _ = try client.call(Ebb.CreateHostVolume.self, HostVolumeRequest(name: "outside", sizeGiB: 1))
+                return try client.call(Ebb.MountVolume.self, .init(volume: .name("outside")))
+            }
+            let engine = try await DockerEngine()
+            let seen = try await engine("cat /proc/self/mountinfo")
+            try await engine.stop()
+            #expect(try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).contains(mounted.path))
+            #expect(try !seen.checked().contains(daemon.home.string))
+            _ = try await daemon.calling { try $0.call(Ebb.UnmountVolume.self, .init(volume: .name("outside"))) }
+        }
+    }
+
     @Test(.timeLimit(.minutes(5))) func anEngineRunsContainersAndLeavesNothing() async throws {
         let engine = try await DockerEngine()
         do {
