@@ -22,15 +22,6 @@ extension VolumeManager {
         }
     }
 
-    /// The snapshot of that name; `InvalidSnapshot.NotFound` if there is none.
-    public func snapshotID(named name: String) async throws -> SnapshotID {
-        let found = try await region.snapshots(SnapshotQuery(names: [name]))
-        guard let snapshot = found.first else {
-            throw StorageError(.snapshotNotFound, "The snapshot named '\(name.prefix(80))' does not exist.")
-        }
-        return snapshot.id
-    }
-
     // MARK: Volumes from them
 
     /// What is known of the source's filesystem is known of the volume too.

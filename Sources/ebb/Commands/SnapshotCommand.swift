@@ -51,7 +51,8 @@ struct SnapshotCommand: ParsableCommand {
             let tags = given(name).map { [Tag.name: $0] }
             let request = HostSnapshotsRequest(
                 clientToken: SystemRandom().hexDigits(32),
-                sources: volumes.map { .init(volume: Self.reference($0), tags: tags) }, description: given(text),
+                sources: volumes.map { .init(volume: VolumePattern($0).reference, tags: tags) },
+                description: given(text),
                 freeze: freeze)
             var snapshots = try session.call(Ebb.CreateHostSnapshots.self, request, doing: "making the snapshot")
                 .snapshots
@@ -61,10 +62,6 @@ struct SnapshotCommand: ParsableCommand {
             }
             for snapshot in snapshots { session.log.info("Created Snapshot: \(snapshot.id)") }
             try session.print(SnapshotAnswer.snapshots(snapshots), output)
-        }
-
-        private static func reference(_ text: String) -> VolumeReference {
-            text.hasPrefix("vol-") ? .id(VolumeID(text)) : .name(text)
         }
     }
 

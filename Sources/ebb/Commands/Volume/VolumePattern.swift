@@ -19,10 +19,12 @@ struct VolumePattern {
         return try matches(in: try session.volumes(), byPrefix: byPrefix)
     }
 
+    /// The text as an id or a name, letter for letter.
+    var reference: VolumeReference { text.hasPrefix("vol-") ? .id(VolumeID(text)) : .name(text) }
+
     /// The volume whose id or name this is, letter for letter.
     private func exactMatch(_ session: Session) throws -> HostVolume? {
         do {
-            let reference: VolumeReference = text.hasPrefix("vol-") ? .id(VolumeID(text)) : .name(text)
             return try session.volume(reference)
         } catch {
             // It may still be another spelling.
