@@ -5,6 +5,7 @@
 #endif
 import Glibc
 import Platform
+import RPC
 import SystemPackage
 import TestSupport
 import Testing
@@ -16,7 +17,12 @@ import Testing
         try await withDaemon { daemon in
             let path = try mountVolume("takeover", daemon)
             let logPath = daemon.home.appending("fio.log")
-            let fio = try startFio(FilePath(path).appending("data"), log: logPath)
+            let fio = try startFio(
+                FilePath(path).appending("data"),
+                [
+                    "--rw=randwrite", "--bsrange=4k-64k", "--iodepth=16", "--verify=crc32c", "--verify_state_save=0",
+                    "--size=64M", "--loops=1000", "--runtime=6",
+                ], log: logPath)
             var killed: Set<Int32> = []
             while killed.count < 3 {
                 try await Task.sleep(for: .milliseconds(700))
@@ -35,6 +41,45 @@ import Testing
             try await waitUntilServed(daemon, not: killed)
             _ = try plugin("Unmount", #"{"Name":"takeover","ID":"test"}"#, daemon)
             _ = try plugin("Remove", #"{"Name":"takeover"}"#, daemon)
+        }
+    }
+
+    /// Long requests come to every lane of a worker that has just begun, when that is killed.
+    @Test(arguments: [SystemRandom().next()])
+    func noRequestIsLostThatTheKernelIsHandingOver(seed: UInt64) async throws {
+        try await withDaemon(arguments: ["--lanes", "16"]) { daemon in
+            _ = try await daemon.calling { client in
+                _ = try client.call(Ebb.CreateHostVolume.self, HostVolumeRequest(name: "data", sizeGiB: 1))
+                return try client.call(Ebb.AttachHostVolume.self, .init(volume: .name("data")))
+            }
+            let logPath = daemon.home.appending("fio.log")
+            let fio = try startFio(
+                daemon.devices.appending("xvdb"),
+                ["--rw=randwrite", "--bs=512k", "--iodepth=64", "--size=512M", "--runtime=12"], log: logPath)
+            var random = SplitMix64(seed: seed)
+            var killed: Set<Int32> = []
+            while try fio.poll() == nil {
+                if let worker = try daemon.workers().first(where: { !killed.contains($0) }), try hasLanes(worker) {
+                    try await Task.sleep(for: .milliseconds(Int(random.next() % 30)))
+                    #expect(kill(worker, SIGKILL) == 0)
+                    killed.insert(worker)
+                }
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(killed.count > 3)
+            let log = try text(of: logPath)
+            #expect(log.contains("err= 0"), "seed \(seed): \(log)")
+            try await waitUntilServed(daemon, not: killed)
+            _ = try await daemon.calling { try $0.call(Ebb.DetachHostVolume.self, .init(volume: .name("data"))) }
+        }
+    }
+
+    private func hasLanes(_ worker: Int32) throws -> Bool {
+        let tasks = "/proc/\(worker)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).contains { task in
+            // A thread may end meanwhile.
+            FileManager.default.contents(atPath: "\(tasks)/\(task)/comm").map { $0.starts(with: "fuse lane".utf8) }
+                ?? false
         }
     }
 
@@ -65,13 +110,9 @@ import Testing
         return text
     }
 
-    /// Every block is read back and compared, again and again.
-    private func startFio(_ file: FilePath, log: FilePath) throws -> ChildProcess {
-        let arguments = [
-            "fio", "--name=verify", "--filename=\(file)", "--rw=randwrite", "--bsrange=4k-64k", "--iodepth=16",
-            "--ioengine=libaio", "--direct=1", "--verify=crc32c", "--verify_state_save=0", "--size=64M",
-            "--loops=1000", "--time_based", "--runtime=6",
-        ]
+    private func startFio(_ file: FilePath, _ options: [String], log: FilePath) throws -> ChildProcess {
+        let arguments =
+            ["fio", "--name=load", "--filename=\(file)", "--ioengine=libaio", "--direct=1", "--time_based"] + options
         return try ChildProcess.spawn(
             "/bin/sh", arguments: ["-c", #"log=$1; shift; exec "$@" >"$log" 2>&1"#, "sh", log.string] + arguments,
             inherited: [])

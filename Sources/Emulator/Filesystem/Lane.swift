@@ -39,6 +39,9 @@ import SystemPackage
         self.descriptor = try descriptor.duplicateClosedOnExec()
         unsafe replyBuffer = .allocate(byteCount: Self.maximumTransferBytes, alignment: 4096)
         unsafe requestBuffer = .allocate(byteCount: Self.requestBufferBytes, alignment: 4096)
+        // All of it is there before the first request. A kernel that has to find memory while it hands a request over
+        // to a process that is being killed fails that request, and nobody can do it again.
+        unsafe requestBuffer.initializeMemory(as: UInt8.self, repeating: 0)
         unsafe session = try makeSession()
     }
 
