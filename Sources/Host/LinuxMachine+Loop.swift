@@ -11,14 +11,24 @@ extension LinuxMachine {
     private static let releaseWait: Duration = .seconds(3)
     private static let releasePoll: Duration = .milliseconds(20)
 
+    /// `losetup --associated` would open the loop devices of everybody, which are then in use for as long as `file`'s
+    /// filesystem, or another device's, does not answer: only those are opened whose file may be this one.
     public func loopDevice(backing file: String) async throws -> BlockDevice? {
-        let text = try await run("losetup", "--noheadings", "--output", "NAME,MAJ:MIN", "--associated", file)
-        guard let line = text.split(whereSeparator: \.isNewline).first else { return nil }
-        let fields = line.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 2, let number = DeviceNumber(fields[1]) else {
-            throw StorageError(.hostOperationFailed, "'losetup --associated \(file)' answered '\(line)'")
+        for (number, path) in try loopDevices() where Self.name(path) == Self.name(file) {
+            let device = BlockDevice(path: "/dev/loop\(number.minor)", number: number)
+            if try await isOf(device, file) { return device }
         }
-        return BlockDevice(path: String(fields[0]), number: number)
+        return nil
+    }
+
+    /// Zone, instance and device: what comes before may be written in several ways.
+    private static func name(_ file: String) -> [Substring] { file.split(separator: "/").suffix(3) }
+
+    /// An attachment that is gone had a file of the same name.
+    private func isOf(_ device: BlockDevice, _ file: String) async throws -> Bool {
+        let inode = try await run("losetup", "--list", "--noheadings", "--output", "BACK-INO", device.path)
+        let current = try await run("stat", "--format=%i", file)
+        return inode.filter(\.isNumber) == current.filter(\.isNumber)
     }
 
     public func loopDevices() throws -> [DeviceNumber: String] {
