@@ -35,7 +35,8 @@ struct DaemonPlan: Sendable {
 
     var rpcSocket: FilePath { settings.socket }
     var pidFile: FilePath { settings.pidFile }
-    var filesystemMount: FilePath { settings.runDirectory.appending("volumes") }
+    static let filesystemName = "volumes"
+    var filesystemMount: FilePath { settings.runDirectory.appending(Self.filesystemName) }
     var volumesDirectory: FilePath { settings.stateDirectory.appending("volumes") }
     var laneCount: Int { settings.lanes }
 

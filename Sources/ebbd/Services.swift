@@ -63,6 +63,12 @@ struct Services {
         }
     }
 
+    /// As the kernel shows the files of loop devices: without symbolic links. The mount itself is not looked up, for nobody
+    /// answers there yet.
+    private func resolvedMount() throws -> FilePath {
+        try resolvedPath(plan.settings.runDirectory).appending(DaemonPlan.filesystemName)
+    }
+
     private func openEmulator() async throws -> World {
         let store = try VolumeStore(directory: plan.volumesDirectory)
         let exports = try ExportTable(store: store, clock: clock) { [logger] in
@@ -71,7 +77,7 @@ struct Services {
         exports.setFirstTouchLatency(plan.settings.firstTouchLatency)
         let region = RegionConfiguration(
             name: plan.settings.region, zones: plan.settings.zones.map { ZoneName($0) },
-            mountPoint: plan.filesystemMount,
+            mountPoint: try resolvedMount(),
             performance: PerformancePolicy(rawValue: plan.settings.performance) ?? .on,
             modification: ModificationPolicy(
                 modifying: plan.settings.modifyingTime, optimizing: plan.settings.optimizingTime,

@@ -58,6 +58,31 @@ import Testing
         }
     }
 
+    /// The kernel shows files by their paths without symbolic links.
+    @Test func aDaemonWhoseHomeIsALinkKnowsItsDevices() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = directory.appending("link")
+            try FileManager.default.createDirectory(
+                atPath: directory.appending("home").string, withIntermediateDirectories: false)
+            try FileManager.default.createSymbolicLink(atPath: home.string, withDestinationPath: "home")
+            let daemon = try await RunningDaemon(home: home)
+            let instance = try await daemon.calling { client in
+                try self.use(client)
+                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            }
+            #expect(kill(try #require(try daemon.workers().first), SIGKILL) == 0)
+            let found = try await daemon.calling { client in
+                let found = try client.hostVolumes().compactMap(\.device)
+                _ = try client.call(Ebb.UnmountVolume.self, .init(volume: .name("mounted")))
+                _ = try client.call(Ebb.DetachHostVolume.self, .init(volume: .name("attached")))
+                return found
+            }
+            #expect(found.contains(DeviceName("xvdc")))
+            #expect(try loopDevices(of: instance) == [])
+            try await daemon.stop()
+        }
+    }
+
     /// One volume mounted, and one attached alone.
     private func use(_ client: RPCClient) throws {
         for name in ["mounted", "attached"] {
