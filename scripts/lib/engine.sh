@@ -20,9 +20,17 @@ lab_begin() {
 # busy for whoever unmounts them outside.
 leave_volumes() {
     local point
-    # A loop device (major number 7) by an EBS name, and the filesystem of a daemon. The last mount may lie on another.
-    awk '($3 ~ /^7:/ && / - [^ ]+ [^ ]*\/xvd[a-z]+ /) || / - fuse\.ebb / { print $5 }' /proc/self/mountinfo | tac |
-        while read -r point; do umount --lazy "$(printf '%b' "$point")"; done
+    while point=$(last_volume) && [ -n "$point" ]; do
+        # It goes by itself when its mount point is removed outside.
+        umount --no-canonicalize --lazy "$point" || [ "$(last_volume)" != "$point" ] || return 1
+    done
+}
+
+# last_volume: where the one that was mounted last is, which may lie on another: a loop device (major number 7) by an EBS
+# name, or the filesystem of a daemon.
+last_volume() {
+    printf '%b' "$(awk '($3 ~ /^7:/ && / - [^ ]+ [^ ]*\/xvd[a-z]+ /) || / - fuse\.ebb / { point = $5 }
+        END { print point }' /proc/self/mountinfo)"
 }
 
 # lab_share DIRECTORY: hosts that start after this see what any of them mounts in it.
