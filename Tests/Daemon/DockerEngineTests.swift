@@ -21,7 +21,7 @@ import Testing
             let engine = try await DockerEngine()
             let seen = try await engine("cat /proc/self/mountinfo")
             try await engine.stop()
-            #expect(try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).contains(mounted.path))
+            #expect(try mountInfo().contains(mounted.path))
             #expect(try !seen.checked().contains(daemon.home.string))
             _ = try await daemon.calling { try $0.call(Ebb.UnmountVolume.self, .init(volume: .name("outside"))) }
         }

@@ -37,7 +37,7 @@ import Testing
             try await second.stop()
             try result.get()
             #expect(try loopDevices(of: instance) == [])
-            let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+            let mounts = try mountInfo()
             #expect(!mounts.contains(home.string))
         }
     }
@@ -53,7 +53,7 @@ import Testing
             try await daemon.stop()
             #expect(try loopDevices(of: instance) == [])
             #expect(try FileManager.default.contentsOfDirectory(atPath: home.appending("dev").string) == [])
-            let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+            let mounts = try mountInfo()
             #expect(!mounts.contains(home.string))
         }
     }

@@ -96,8 +96,7 @@ import Testing
 private func exists(_ path: FilePath) -> Bool { FileManager.default.fileExists(atPath: path.string) }
 
 private func mountPoints() throws -> [String] {
-    try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
-        .split(separator: "\n").map { String($0.split(separator: " ")[4]) }
+    try mountInfo().split(separator: "\n").map { String($0.split(separator: " ")[4]) }
 }
 
 private func output(of program: FilePath, _ arguments: [String]) async throws -> (code: Int32, text: String) {
