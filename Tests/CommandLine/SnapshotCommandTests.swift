@@ -1,10 +1,6 @@
+import Platform
+import TestSupport
 import Testing
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// Commands about snapshots, to the letter, against a daemon.
 @Suite struct SnapshotCommandTests {
@@ -57,10 +53,10 @@ import Testing
         try await withCommands { commands async throws in
             _ = try await commands.ebb("volume create data --size 1 --mount")
             let mounts = commands.home.appending("var/lib/ebb/mounts")
-            try "kept".write(toFile: mounts.appending("data/file").string, atomically: false, encoding: .utf8)
+            try writeFile(mounts.appending("data/file"), "kept")
             let made = try await commands.ebb("snapshot create data --freeze --snapshotname first")
             #expect(made.status == 0, "\(made)")
-            try "lost".write(toFile: mounts.appending("data/file").string, atomically: false, encoding: .utf8)
+            try writeFile(mounts.appending("data/file"), "lost", durably: true)
             let id = try #require(
                 try await commands.words("snapshot ls first --template {{.SnapshotID}}").first)
             let restored = try await commands.ebb("volume create restored --snapshotid \(id) --mount")
@@ -68,8 +64,8 @@ import Testing
             #expect(try await commands.ebb("snapshot rm first").status == 0)
             let source = try #require(try await commands.words("volume ls data --template {{.VolumeID}}").first)
             #expect(try await commands.ebb("volume create twin --volumeid \(source) --mount").status == 0)
-            #expect(try String(contentsOfFile: mounts.appending("twin/file").string, encoding: .utf8) == "lost")
-            #expect(try String(contentsOfFile: mounts.appending("restored/file").string, encoding: .utf8) == "kept")
+            #expect(try readFile(mounts.appending("twin/file")) == Array("lost".utf8))
+            #expect(try readFile(mounts.appending("restored/file")) == Array("kept".utf8))
             #expect(try await commands.ebb("volume unmount data restored twin").status == 0)
         }
     }

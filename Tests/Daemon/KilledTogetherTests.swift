@@ -65,21 +65,21 @@ import Testing
             try FileManager.default.createDirectory(
                 atPath: directory.appending("home").string, withIntermediateDirectories: false)
             try FileManager.default.createSymbolicLink(atPath: home.string, withDestinationPath: "home")
-            let daemon = try await RunningDaemon(home: home)
-            let instance = try await daemon.calling { client in
-                try self.use(client)
-                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            try await withDaemon(home: home) { daemon in
+                let instance = try await daemon.calling { client in
+                    try self.use(client)
+                    return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+                }
+                #expect(kill(try #require(try daemon.workers().first), SIGKILL) == 0)
+                let found = try await daemon.calling { client in
+                    let found = try client.hostVolumes().compactMap(\.device)
+                    _ = try client.call(Ebb.UnmountVolume.self, .init(volume: .name("mounted")))
+                    _ = try client.call(Ebb.DetachHostVolume.self, .init(volume: .name("attached")))
+                    return found
+                }
+                #expect(found.contains(DeviceName("xvdc")))
+                #expect(try loopDevices(of: instance) == [])
             }
-            #expect(kill(try #require(try daemon.workers().first), SIGKILL) == 0)
-            let found = try await daemon.calling { client in
-                let found = try client.hostVolumes().compactMap(\.device)
-                _ = try client.call(Ebb.UnmountVolume.self, .init(volume: .name("mounted")))
-                _ = try client.call(Ebb.DetachHostVolume.self, .init(volume: .name("attached")))
-                return found
-            }
-            #expect(found.contains(DeviceName("xvdc")))
-            #expect(try loopDevices(of: instance) == [])
-            try await daemon.stop()
         }
     }
 
@@ -89,12 +89,7 @@ import Testing
             _ = try client.call(Ebb.CreateHostVolume.self, HostVolumeRequest(name: name, sizeGiB: 1))
         }
         let mounted = try client.call(Ebb.MountVolume.self, .init(volume: .name("mounted")))
-        let file = try FileDescriptor.open(
-            FilePath(mounted.path).appending("file"), .writeOnly, options: .create, permissions: .ownerReadWrite)
-        try file.closeAfter {
-            _ = try file.writeAll("kept".utf8)
-            #expect(fsync(file.rawValue) == 0)
-        }
+        try writeFile(FilePath(mounted.path).appending("file"), "kept", durably: true)
         _ = try client.call(Ebb.AttachHostVolume.self, .init(volume: .name("attached"), device: DeviceName("xvdc")))
     }
 

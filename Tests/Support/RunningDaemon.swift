@@ -89,14 +89,22 @@ public func withDaemon<Result>(
     arguments: [String] = [], environment: [String: String] = [:], _ body: (RunningDaemon) async throws -> Result
 ) async throws -> Result {
     try await withTemporaryDirectory { home in
-        let daemon = try await RunningDaemon(home: home, arguments: arguments, environment: environment)
-        do {
-            let result = try await body(daemon)
-            try await daemon.stop()
-            return result
-        } catch {
-            _ = try? await daemon.stop()  // The test's own error matters more.
-            throw error
-        }
+        try await withDaemon(home: home, arguments: arguments, environment: environment, body)
+    }
+}
+
+/// Runs `body` with a daemon, and stops it also when `body` fails.
+public func withDaemon<Result>(
+    home: FilePath, arguments: [String] = [], environment: [String: String] = [:],
+    _ body: (RunningDaemon) async throws -> Result
+) async throws -> Result {
+    let daemon = try await RunningDaemon(home: home, arguments: arguments, environment: environment)
+    do {
+        let result = try await body(daemon)
+        try await daemon.stop()
+        return result
+    } catch {
+        _ = try? await daemon.stop()  // The test's own error matters more.
+        throw error
     }
 }
