@@ -13,6 +13,14 @@ struct CreateOptions: Hashable, Sendable {
     var fsType: String?
     var mountOptions: String?
     var isEncrypted = false
+    /// What the volume's first content is; `nil` for an empty volume.
+    var source: Source?
+
+    enum Source: Hashable, Sendable {
+        case snapshot(SnapshotID)
+        case snapshotNamed(String)
+        case volume(VolumeReference)
+    }
 
     enum Key: String, CaseIterable {
         case availabilityzone
@@ -31,25 +39,26 @@ struct CreateOptions: Hashable, Sendable {
         case volumename
         case volumetype
 
-        /// Two names of one thing give the same name here.
+        /// What can be said only once gives the same name here.
         var subject: Key {
             switch self {
             case .newfstype: .fstype
             case .type: .volumetype
+            case .snapshotname, .volumeid, .volumename: .snapshotid
             default: self
             }
         }
     }
 
-    /// - Throws: `UnknownParameter` with the list of valid keys, `InvalidParameterValue`,
-    ///   `InvalidParameterCombination` for two names of one thing, `UnsupportedOperation` for a source to copy from.
+    /// - Throws: `UnknownParameter` with the list of valid keys, `InvalidParameterValue`, and
+    ///   `InvalidParameterCombination` for two names of one thing or two sources.
     init(parsing options: [String: String]) throws(StorageError) {
         var seen: [Key: String] = [:]
         for (text, value) in options.sorted(by: { $0.key < $1.key }) {
             let key = try Self.key(text)
             if let other = seen.updateValue(text, forKey: key.subject) {
                 throw StorageError(
-                    .invalidParameterCombination, "Options \(other) and \(text) say the same thing twice",
+                    .invalidParameterCombination, "Options \(other) and \(text) exclude one another",
                     advice: "give one of them")
             }
             if value.isEmpty { throw Self.invalid(key, value, "it is empty", "give it a value or leave it out") }
@@ -76,8 +85,10 @@ struct CreateOptions: Hashable, Sendable {
         case .encrypted: isEncrypted = try Self.boolean(key, value)
         // A new volume is blank: it is formatted whether or not overwriting is allowed.
         case .overwritefs: _ = try Self.boolean(key, value)
-        case .volumename, .volumeid, .snapshotname, .snapshotid:
-            throw Self.unsupported(key, "Docker's volumes cannot be made from others yet")
+        case .snapshotid: source = .snapshot(SnapshotID(value))
+        case .snapshotname: source = .snapshotNamed(value)
+        case .volumeid: source = .volume(.id(VolumeID(value)))
+        case .volumename: source = .volume(.name(value))
         }
     }
 
@@ -113,12 +124,6 @@ struct CreateOptions: Hashable, Sendable {
         StorageError(
             .invalidParameterValue, "Value (\(value)) for parameter \(key.rawValue) is invalid", cause: cause,
             advice: advice)
-    }
-
-    private static func unsupported(_ key: Key, _ cause: String) -> StorageError {
-        StorageError(
-            .unsupportedOperation, "Option \(key.rawValue) cannot be used", cause: cause,
-            advice: "leave it out to make an empty volume")
     }
 }
 

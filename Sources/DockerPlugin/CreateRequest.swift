@@ -24,6 +24,8 @@ extension CreateVolumeRequest {
         return zone == volume.zone && (sizeGiB ?? volume.sizeGiB) == volume.sizeGiB
             && (type ?? volume.type) == volume.type && (iops == nil || iops == volume.iops)
             && (throughputMiBps == nil || throughputMiBps == volume.throughputMiBps)
+            && (snapshotID == nil || snapshotID == volume.snapshotID)
+            && (sourceVolumeID == nil || sourceVolumeID == volume.sourceVolumeID)
             && isEncrypted == volume.isEncrypted && sameTags
     }
 }

@@ -5,6 +5,8 @@ import Host
 protocol DockerVolumes: Sendable {
     func volumes() async throws -> [HostVolume]
     func volume(_ reference: VolumeReference) async throws -> HostVolume
+    /// The snapshot of that name; `InvalidSnapshot.NotFound` if there is none.
+    func snapshotID(named name: String) async throws -> SnapshotID
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume
     func remove(_ reference: VolumeReference, force: Bool, engine: Incarnation?) async throws
     func mount(

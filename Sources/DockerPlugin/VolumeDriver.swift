@@ -92,14 +92,26 @@ struct VolumeDriver: Sendable {
                 advice: "give the volume a name: -v NAME:/path")
         }
         let options = try CreateOptions(parsing: message.options ?? [:])
-        let request = options.request(name: name, zone: zone)
-        let volume = try await limited(.create, "creating volume \(name)") { try await createOnce(request, name: name) }
+        let volume = try await limited(.create, "creating volume \(name)") {
+            var request = options.request(name: name, zone: zone)
+            try await find(options.source, for: &request)
+            return try await createOnce(request, name: name)
+        }
         if let requested = options.size?.roundedFrom {
             logger.notice(
                 "size rounded up to whole GiB",
                 metadata: ["volume": "\(name)", "asked": "\(requested)", "made": "\(volume.volume.sizeGiB) GiB"])
         }
         return try encode(ErrorAnswer())
+    }
+
+    private func find(_ source: CreateOptions.Source?, for request: inout CreateVolumeRequest) async throws {
+        switch source {
+        case nil: break
+        case .snapshot(let id): request.snapshotID = id
+        case .snapshotNamed(let name): request.snapshotID = try await volumes.snapshotID(named: name)
+        case .volume(let reference): request.sourceVolumeID = try await volumes.volume(reference).volume.id
+        }
     }
 
     /// Podman and a second plugin name may ask for what exists. The same again is no error.

@@ -45,7 +45,7 @@ struct Region: Sendable {
         case .name(let name):
             let found = try await describe(VolumeQuery(names: [name])).volumes
             guard let volume = found.first else { throw Self.notFound("volume named '\(name.prefix(80))'") }
-            guard found.count == 1 else { throw Self.ambiguous(name, found) }
+            guard found.count == 1 else { throw Self.ambiguous("volumes", name, found.map(\.id.rawValue)) }
             return volume
         }
     }
@@ -54,10 +54,9 @@ struct Region: Sendable {
         StorageError(.volumeNotFound, "The \(what) does not exist")
     }
 
-    private static func ambiguous(_ name: String, _ volumes: [Volume]) -> StorageError {
+    private static func ambiguous(_ kind: String, _ name: String, _ ids: [String]) -> StorageError {
         StorageError(
-            .invalidParameterValue,
-            "\(volumes.count) volumes are named '\(name)': \(volumes.map(\.id.rawValue).joined(separator: ", "))",
+            .invalidParameterValue, "\(ids.count) \(kind) are named '\(name)': \(ids.joined(separator: ", "))",
             advice: "name one by its id")
     }
 
@@ -115,6 +114,16 @@ struct Region: Sendable {
             query.nextToken = page.nextToken
         } while query.nextToken != nil
         return snapshots
+    }
+
+    /// The one snapshot of that name; `InvalidSnapshot.NotFound` if there is none.
+    func snapshot(named name: String) async throws -> Snapshot {
+        let found = try await snapshots(SnapshotQuery(names: [name]))
+        guard let snapshot = found.first else {
+            throw StorageError(.snapshotNotFound, "The snapshot named '\(name.prefix(80))' does not exist.")
+        }
+        guard found.count == 1 else { throw Self.ambiguous("snapshots", name, found.map(\.id.rawValue)) }
+        return snapshot
     }
 
     func deleteSnapshot(_ id: SnapshotID) async throws {

@@ -22,6 +22,11 @@ extension VolumeManager {
         }
     }
 
+    /// The snapshot of that name; `InvalidSnapshot.NotFound` if there is none.
+    public func snapshotID(named name: String) async throws -> SnapshotID {
+        try await region.snapshot(named: name).id
+    }
+
     // MARK: Volumes from them
 
     /// What is known of the source's filesystem is known of the volume too.

@@ -1,3 +1,4 @@
+import Driver
 import RPC
 import TestSupport
 import Testing
@@ -55,6 +56,33 @@ import Testing
         let mount = try await engine.inContainer("told:/data", script: "grep ' /data ' /proc/mounts")
         #expect(mount.contains(" xfs ") && mount.contains("noatime"), "\(mount)")
         try await engine.remove(volume: "told")
+    }
+
+    @Test func aVolumeMayBeginWithWhatAnotherHolds() async throws {
+        try await engine.createVolume("origin", "size=1", "fstype=xfs")
+        try await engine.inContainer("origin:/data", script: "echo before > /data/file; sync")
+        let snapshots = try await engine.calling { client in
+            let request = HostSnapshotsRequest(
+                sources: [.init(volume: .name("origin"), tags: [Tag.name: "dataset"])], freeze: true)
+            return try client.call(Ebb.CreateHostSnapshots.self, request).snapshots
+        }
+        let id = try #require(snapshots.first).id
+        try await engine.inContainer("origin:/data", script: "echo after > /data/file; sync")
+        let completed = try await eventually {
+            let found = try await engine.calling { try $0.call(Ebb.DescribeSnapshots.self, SnapshotQuery(ids: [id])) }
+            return found.snapshots.first?.state == .completed
+        }
+        #expect(completed)
+        for (volume, source) in [("first", "snapshotid=\(id)"), ("second", "SnapshotName=dataset")] {
+            try await engine.createVolume(volume, source)
+            #expect(try await engine.inspect(volume, ".Status.size") == "1")
+            let text = try await engine.inContainer("\(volume):/data", script: "cat /data/file; stat -f -c %T /data")
+            #expect(text == "before\nxfs")
+        }
+        try await engine.createVolume("twin", "volumename=origin", "size=2")
+        #expect(try await engine.inContainer("twin:/data", script: "cat /data/file") == "after")
+        for volume in ["origin", "first", "second", "twin"] { try await engine.remove(volume: volume) }
+        try await engine.calling { _ = try $0.call(Ebb.DeleteSnapshot.self, .init(snapshotID: id)) }
     }
 
     // MARK: What containers do
@@ -171,7 +199,10 @@ import Testing
             (["size=2048", "type=standard"], "InvalidParameterValue"), (["type=fast"], "fast"),
             (["type=gp2", "iops=100"], "iops"), (["type=io1", "size=10", "iops=5000"], "InvalidParameterValue"),
             (["availabilityzone=mars-1a"], "mars-1a"), (["fstype=ntfs"], "use ext4 or xfs"),
-            (["snapshotid=snap-0"], "UnsupportedOperation"), (["encrypted=maybe"], "write true or false"),
+            (["snapshotid=snap-0"], "InvalidSnapshot"), (["snapshotname=none"], "'none' does not exist"),
+            (["volumename=none"], "'none' does not exist"),
+            (["volumeid=vol-1", "snapshotname=s"], "exclude one another"),
+            (["encrypted=maybe"], "write true or false"),
         ]
         for refusal in refusals {
             let options = refusal.options.map { "--opt=\($0)" }

@@ -74,11 +74,15 @@ import Testing
         #expect(error?.message.contains(key.rawValue) == true)
     }
 
-    @Test(arguments: ["snapshotid", "snapshotname", "volumeid", "volumename"])
-    func aSourceIsRefusedForAsLongAsThereIsNoCopying(key: String) {
-        let error = refusal(of: [key: "x"])
-        #expect(error?.code == .unsupportedOperation)
-        #expect(error?.message.contains(key) == true)
+    @Test(arguments: [
+        ("snapshotid", CreateOptions.Source.snapshot("snap-1")), ("SnapshotName", .snapshotNamed("snap-1")),
+        ("volumeID", .volume(.id("snap-1"))), ("volumename", .volume(.name("snap-1"))),
+    ])
+    func aVolumeHasOneSource(key: String, source: CreateOptions.Source) throws {
+        #expect(try CreateOptions(parsing: [key: "snap-1"]).source == source)
+        for other in ["snapshotid", "snapshotname", "volumeid", "volumename"] where other != key.lowercased() {
+            #expect(refusal(of: [key: "snap-1", other: "x"])?.code == .invalidParameterCombination)
+        }
     }
 
     @Test(arguments: [
@@ -106,6 +110,14 @@ import Testing
         #expect(!elsewhere.describes(volume))
         let encrypted = try CreateOptions(parsing: ["encrypted": "true"]).request(name: "v", zone: "us-east-1b")
         #expect(!encrypted.describes(volume))
+        var restored = open
+        restored.snapshotID = "snap-1"
+        #expect(!restored.describes(volume))
+        volume.snapshotID = "snap-1"
+        #expect(restored.describes(volume))
+        var copied = open
+        copied.sourceVolumeID = "vol-1"
+        #expect(!copied.describes(volume))
     }
 
     private func refusal(of options: [String: String]) -> StorageError? {

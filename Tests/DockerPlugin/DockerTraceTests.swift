@@ -31,6 +31,26 @@ import Testing
         }
     }
 
+    @Test func aSourceIsLookedUpByItsName() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("data")))
+            let dockerd = try PluginConnection(path)
+            for source in [#""snapshotname":"s""#, #""snapshotid":"snap-1""#, #""volumename":"data""#] {
+                let name = "of-\(volumes.requests.count)"
+                let body = #"{"Name":"\#(name)","Opts":{\#(source)}}"#
+                // Podman asks again for what there is.
+                for _ in 1...2 { #expect(try await dockerd.call("/VolumeDriver.Create", body).error == "") }
+            }
+            let requests = volumes.requests
+            #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-of-s", "snap-1", "snap-1", nil, nil])
+            #expect(requests.last?.sourceVolumeID == Volume.sample("data").id)
+            volumes.fail("snapshot", with: StorageError(.snapshotNotFound, "There is none."))
+            let refused = try await dockerd.call(
+                "/VolumeDriver.Create", #"{"Name":"x","Opts":{"snapshotname":"none"}}"#)
+            #expect(refused.error == "There is none. (InvalidSnapshot.NotFound)")
+        }
+    }
+
     @Test func inspectShowsWhatThereIs() async throws {
         try await withPlugin { path, _ in
             let dockerd = try PluginConnection(path)

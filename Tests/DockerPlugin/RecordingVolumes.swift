@@ -79,6 +79,11 @@ final class RecordingVolumes: DockerVolumes {
         return try find(reference)
     }
 
+    func snapshotID(named name: String) async throws -> SnapshotID {
+        try begin("snapshot", name)
+        return SnapshotID("snap-of-\(name)")
+    }
+
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume {
         let name = request.tags[Tag.name] ?? ""
         state.withLock { $0.requests.append(request) }
@@ -89,7 +94,7 @@ final class RecordingVolumes: DockerVolumes {
         let volume = HostVolume(
             volume: .sample(
                 name, sizeGiB: request.sizeGiB ?? 16, type: request.type ?? .standard, iops: request.iops,
-                tags: request.tags))
+                snapshotID: request.snapshotID, sourceVolumeID: request.sourceVolumeID, tags: request.tags))
         add(volume)
         return volume
     }
@@ -128,13 +133,15 @@ final class RecordingVolumes: DockerVolumes {
 
 extension Volume {
     static func sample(
-        _ name: String, sizeGiB: Int = 16, type: VolumeType = .standard, iops: Int? = nil, tags: [String: String] = [:]
+        _ name: String, sizeGiB: Int = 16, type: VolumeType = .standard, iops: Int? = nil,
+        snapshotID: SnapshotID? = nil, sourceVolumeID: VolumeID? = nil, tags: [String: String] = [:]
     ) -> Volume {
         let digits = name.utf8.reduce(into: UInt64(0xEBB)) { $0 = $0 &* 31 &+ UInt64($1) }
         let hex = String(digits, radix: 16)
         return Volume(
             id: VolumeID("vol-0" + String(repeating: "0", count: 16 - hex.count) + hex), zone: "us-east-1b",
             state: .available, type: type, sizeGiB: sizeGiB, iops: iops,
+            snapshotID: snapshotID, sourceVolumeID: sourceVolumeID,
             createTime: Date(timeIntervalSince1970: 1_700_000_000),
             tags: tags.merging([Tag.name: name]) { first, _ in first })
     }
