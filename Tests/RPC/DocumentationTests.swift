@@ -14,7 +14,7 @@ import Testing
             for example in examples {
                 // What is to be told has first to happen.
                 if example.request.contains("Ebb.GetMetricData") { await server.passMinute() }
-                let answer = try JSONValue(parsing: try client.call(names.filled(example.request)))
+                let answer = try JSONValue(parsing: try await client.call(names.filled(example.request)))
                 let isExpected = names.matches(try JSONValue(parsing: example.answer), answer)
                 #expect(isExpected, "\(example.request)\nexpected \(example.answer)\nfound \(text(answer))")
             }

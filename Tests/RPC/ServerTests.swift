@@ -15,10 +15,10 @@ import Testing
         try await withServer { server in
             for ending in ["\n", ""] {
                 let client = try server.connect()
-                try client.send(
+                try await client.send(
                     #"{"jsonrpc":"2.0","id":1,"method":"Controller.ListVolumes","params":{}}"# + ending)
                 client.stream.finishSending()
-                #expect(try client.lines(2) == [#"{"jsonrpc":"2.0","id":1,"result":{"entries":[]}}"#])
+                #expect(try await client.lines(2) == [#"{"jsonrpc":"2.0","id":1,"result":{"entries":[]}}"#])
             }
         }
     }
@@ -30,8 +30,8 @@ import Testing
             let requests = (1...200).map {
                 #"{"jsonrpc":"2.0","id":\#($0),"method":"\#($0 % 3 == 0 ? "No.Such" : "Ebb.DescribeZones")"}"# + "\n"
             }
-            try client.send(requests.joined())
-            let ids = try client.lines(200).map { try JSONValue(parsing: $0)["id"].number }
+            try await client.send(requests.joined())
+            let ids = try await client.lines(200).map { try JSONValue(parsing: $0)["id"].number }
             #expect(ids == (1...200).map(Double.init))
         }
     }
@@ -39,7 +39,7 @@ import Testing
     @Test("an id comes back as it was sent", arguments: ["1", "-7", "1.50", "\"a\\u0041\"", "null", "\"\""])
     func echoesID(_ id: String) async throws {
         try await withServer { server in
-            let answer = try server.connect().call(#"{"jsonrpc":"2.0","id":\#(id),"method":"Identity.Probe"}"#)
+            let answer = try await server.connect().call(#"{"jsonrpc":"2.0","id":\#(id),"method":"Identity.Probe"}"#)
             #expect(answer == #"{"jsonrpc":"2.0","id":\#(id),"result":{"ready":true}}"#)
         }
     }
@@ -63,10 +63,10 @@ import Testing
     func refuses(_ line: String, _ code: Int) async throws {
         try await withServer { server in
             let client = try server.connect()
-            let answer = try JSONValue(parsing: try client.call(line))
+            let answer = try JSONValue(parsing: try await client.call(line))
             #expect(answer["error", "code"].number == Double(code), "\(line): \(answer)")
             #expect(answer["error", "data", "grpcName"].string != nil)
-            #expect(try client.call(Self.zones).contains("us-east-1a"), "the connection goes on")
+            #expect(try await client.call(Self.zones).contains("us-east-1a"), "the connection goes on")
         }
     }
 
@@ -74,8 +74,8 @@ import Testing
     func refusesOtherBytes() async throws {
         try await withServer { server in
             let client = try server.connect()
-            try client.stream.send([0x22, 0xFF, 0xFE, 0x22, 0x0A], timeout: .seconds(5))
-            #expect(try JSONValue(parsing: client.lines(1)[0])["error", "code"].number == -32700)
+            try await client.send([0x22, 0xFF, 0xFE, 0x22, 0x0A])
+            #expect(try await JSONValue(parsing: client.lines(1)[0])["error", "code"].number == -32700)
         }
     }
 
@@ -84,12 +84,12 @@ import Testing
         try await withServer { server in
             let client = server.client()
             let raw = try server.connect()
-            let missing = try raw.call(#"{"jsonrpc":"2.0","id":1,"method":"Ebb.DeleteVolume","params":{}}"#)
+            let missing = try await raw.call(#"{"jsonrpc":"2.0","id":1,"method":"Ebb.DeleteVolume","params":{}}"#)
             #expect(missing.contains("'volumeID'") && missing.contains("MissingParameter"))
-            let wrong = try raw.call(
+            let wrong = try await raw.call(
                 #"{"jsonrpc":"2.0","id":1,"method":"Ebb.DescribeVolumes","params":{"ids":["a",7]}}"#)
             #expect(wrong.contains("'ids.1'"), "\(wrong)")
-            #expect(try zoneCount(client) == 6)
+            #expect(try await zoneCount(client) == 6)
         }
     }
 
@@ -97,10 +97,10 @@ import Testing
     func batches() async throws {
         try await withServer { server in
             let client = try server.connect()
-            try client.send(#"{"jsonrpc":"2.0","method":"Identity.Probe"}"# + "\n")
-            try client.send(#"[{"jsonrpc":"2.0","method":"Identity.Probe"}]"# + "\n\n  \r\n")
+            try await client.send(#"{"jsonrpc":"2.0","method":"Identity.Probe"}"# + "\n")
+            try await client.send(#"[{"jsonrpc":"2.0","method":"Identity.Probe"}]"# + "\n\n  \r\n")
             let answer = try JSONValue(
-                parsing: try client.call(
+                parsing: try await client.call(
                     """
                     [{"jsonrpc":"2.0","id":1,"method":"Identity.Probe"},{"jsonrpc":"2.0","method":"No.Such"},\
                     7,{"jsonrpc":"2.0","id":2,"method":"No.Such"}]
@@ -114,12 +114,12 @@ import Testing
     func notificationsWork() async throws {
         try await withServer { server in
             let client = try server.connect()
-            try client.send(
+            try await client.send(
                 """
                 {"jsonrpc":"2.0","method":"Ebb.CreateVolume","params":{"zone":"us-east-1b","sizeGiB":1,"type":"gp3"}}
 
                 """)
-            #expect(try client.call(Self.zones).contains("us-east-1a"), "nothing else was answered")
+            #expect(try await client.call(Self.zones).contains("us-east-1a"), "nothing else was answered")
             #expect(try await server.driver.describeVolumes(.all).volumes.count == 1)
         }
     }
@@ -130,9 +130,9 @@ import Testing
             let client = try server.connect()
             let before = try residentBytes()
             let part = [UInt8](repeating: UInt8(ascii: "a"), count: 1 << 20)
-            for _ in 0..<100 { try client.stream.send(part, timeout: .seconds(20)) }
-            try client.send("\n" + Self.zones + "\n")
-            let lines = try client.lines(2)
+            for _ in 0..<100 { try await client.send(part) }
+            try await client.send("\n" + Self.zones + "\n")
+            let lines = try await client.lines(2)
             #expect(lines.count == 2 && lines[0].contains("longer than 1048576 bytes"))
             #expect(lines.last?.contains("us-east-1a") == true)
             #expect(try residentBytes() - before < 64 << 20)
@@ -145,7 +145,7 @@ import Testing
             let request = Self.zones
             for (length, isRead) in [(RPCServer.lineLimit, true), (RPCServer.lineLimit + 1, false)] {
                 let padded = request + String(repeating: " ", count: length - request.utf8.count)
-                let found = try server.connect().call(padded).contains("us-east-1a")
+                let found = try await server.connect().call(padded).contains("us-east-1a")
                 #expect(found == isRead)
             }
         }
@@ -157,11 +157,11 @@ import Testing
             for round in 0..<50 {
                 let client = try server.connect()
                 let create = #"{"jsonrpc":"2.0","id":1,"method":"Ebb.DescribeVolumes","params":{}}"#
-                try client.send(String(create.prefix(round)))
-                if round % 2 == 0 { try client.send(create + "\n") }
+                try await client.send(String(create.prefix(round)))
+                if round % 2 == 0 { try await client.send(create + "\n") }
                 client.stream.interrupt()
             }
-            #expect(try zoneCount(server.client()) == 6)
+            #expect(try await zoneCount(server.client()) == 6)
         }
     }
 
@@ -175,11 +175,11 @@ import Testing
             let client = try server.connect()
             let request = #"{"jsonrpc":"2.0","id":1,"method":"Ebb.DescribeVolumes","params":{}}"# + "\n"
             let before = try residentBytes()
-            #expect(throws: Errno.self, "it is disconnected while it still sends") {
-                for _ in 0..<200_000 { try client.stream.send(Array(request.utf8), timeout: .seconds(20)) }
+            await #expect(throws: Errno.self, "it is disconnected while it still sends") {
+                for _ in 0..<200_000 { try await client.send(request) }
             }
             #expect(try residentBytes() - before < 64 << 20)
-            #expect(try zoneCount(server.client()) == 6)
+            #expect(try await zoneCount(server.client()) == 6)
         }
     }
 
@@ -187,8 +187,8 @@ import Testing
     func limitsConnections() async throws {
         try await withServer(connectionLimit: 2) { server in
             let clients = [try server.connect(), try server.connect()]
-            for client in clients { #expect(try client.call(Self.zones).contains("us-east-1a")) }
-            let error = #expect(throws: StorageError.self) { try server.client().call(Ebb.DescribeZones.self) }
+            for client in clients { #expect(try await client.call(Self.zones).contains("us-east-1a")) }
+            let error = await #expect(throws: StorageError.self) { try await zoneCount(server.client()) }
             #expect(error?.code == .unavailable && error?.message.contains("too many connections") == true)
         }
     }
@@ -200,12 +200,12 @@ import Testing
             let client = try server.connect()
             for round in 0..<300 {
                 let line = Self.mutated(round, random)
-                try client.stream.send(line + [0x0A], timeout: .seconds(5))
+                try await client.send(line + [0x0A])
                 // The request that follows is answered, whatever came of the line.
-                try client.send(#"{"jsonrpc":"2.0","id":"after","method":"Identity.Probe"}"# + "\n")
+                try await client.send(#"{"jsonrpc":"2.0","id":"after","method":"Identity.Probe"}"# + "\n")
                 var last = ""
                 while !last.contains(#""id":"after""#) {
-                    let lines = try client.lines(1)
+                    let lines = try await client.lines(1)
                     try #require(!lines.isEmpty, "seed \(seed), \(String(decoding: line, as: UTF8.self))")
                     for line in lines { _ = try JSONValue(parsing: line) }
                     last = lines.last!

@@ -38,20 +38,26 @@ final class RawClient: Sendable {
         stream = try UnixStream(connectingTo: FilePath(path), timeout: .seconds(10))
     }
 
-    func send(_ text: String) throws { try stream.send(Array(text.utf8), timeout: .seconds(10)) }
-
-    /// All that comes until `count` lines are there, or the other side closes.
-    func lines(_ count: Int) throws -> [String] {
-        var buffer: [UInt8] = []
-        while buffer.count(where: { $0 == UInt8(ascii: "\n") }) < count {
-            if try stream.receive(into: &buffer, timeout: .seconds(20)) == 0 { break }
-        }
-        return String(decoding: buffer, as: UTF8.self).split(separator: "\n").map(String.init)
+    func send(_ bytes: [UInt8]) async throws {
+        try await blocking { [stream] in try stream.send(bytes, timeout: .seconds(20)) }
     }
 
-    func call(_ line: String) throws -> String {
-        try send(line + "\n")
-        return try lines(1).first ?? ""
+    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    /// All that comes until `count` lines are there, or the other side closes.
+    func lines(_ count: Int) async throws -> [String] {
+        try await blocking { [stream] in
+            var buffer: [UInt8] = []
+            while buffer.count(where: { $0 == UInt8(ascii: "\n") }) < count {
+                if try stream.receive(into: &buffer, timeout: .seconds(20)) == 0 { break }
+            }
+            return String(decoding: buffer, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+    }
+
+    func call(_ line: String) async throws -> String {
+        try await send(line + "\n")
+        return try await lines(1).first ?? ""
     }
 }
 
@@ -135,4 +141,11 @@ func withServer<Result: Sendable>(
 }
 
 /// A call that any server answers with 6.
-func zoneCount(_ client: RPCClient) throws -> Int { try client.call(Ebb.DescribeZones.self).zones.count }
+func zoneCount(_ client: RPCClient) async throws -> Int {
+    try await blocking { try client.call(Ebb.DescribeZones.self).zones.count }
+}
+
+/// Runs what blocks on a thread of its own: the few that tasks share are the server's too, and it could not answer.
+func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await BlockingThreads(limit: 1).run(body)
+}
