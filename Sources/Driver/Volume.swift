@@ -88,6 +88,9 @@ public struct VolumeType: Hashable, Sendable, TextValue {
     public static let sc1 = VolumeType("sc1")
     /// Not EBS's: as fast as the machine that holds the bytes.
     public static let local = VolumeType("local")
+
+    /// Whether IOPS and, for gp3, throughput are asked for; other types have those that follow from their size.
+    public var hasProvisionedIOPS: Bool { [.gp3, .io1, .io2].contains(self) }
 }
 
 /// Tag keys that mean something to Ebb itself. They live on the volume, so that every driver keeps them.

@@ -8,6 +8,10 @@ struct Region: Sendable {
     let clock: any Clock
     let deadline: Duration
 
+    func zones() async throws -> [Zone] {
+        try await call("DescribeZones") { try await $0.describeZones() }
+    }
+
     func allVolumes() async throws -> [Volume] { try await volumes(.all) }
 
     func volumes(attachedTo instance: InstanceID) async throws -> [Volume] {

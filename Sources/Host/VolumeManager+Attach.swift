@@ -30,7 +30,7 @@ extension VolumeManager {
     }
 
     /// A volume that only lingers counts as not attached.
-    private func endLingerNow(_ volume: Volume) async throws -> Volume {
+    func endLingerNow(_ volume: Volume) async throws -> Volume {
         guard let record = store.current[volume.id], record.isAttachedByMount, record.holders.isEmpty else {
             return volume
         }

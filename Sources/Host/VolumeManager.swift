@@ -63,6 +63,7 @@ public final class VolumeManager: Sendable {
         mountRoot = try Self.makeDirectories(settings)
         store = try ReferenceStore(path: settings.referencesPath, logger: logger)
         if machine.isPrivileged { try await reconcile() }
+        await settleMigrations()
         startSweeping()
     }
 

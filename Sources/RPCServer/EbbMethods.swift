@@ -46,6 +46,7 @@ extension MethodTable {
             try await host.remove($0.volume, force: $0.force ?? false)
             return Empty()
         }
+        add(Ebb.MigrateHostVolume.self) { try await host.migrate($0.volume, to: $0.zone) }
         add(Ebb.ModifyHostVolume.self) {
             let id = try await host.volume($0.volume).volume.id
             let modification = try await host.modify(

@@ -7,6 +7,7 @@ public protocol HostOperations: Sendable {
     func volume(_ reference: VolumeReference) async throws -> HostVolume
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume
     func remove(_ reference: VolumeReference, force: Bool) async throws
+    func migrate(_ reference: VolumeReference, to zone: ZoneName) async throws -> HostVolume
     func attach(_ reference: VolumeReference, device: DeviceName?, preempt: Bool) async throws -> Attachment
     func detach(_ reference: VolumeReference, force: Bool) async throws
     func mount(_ reference: VolumeReference, holder: MountHolder, options: MountOptions) async throws -> MountedVolume

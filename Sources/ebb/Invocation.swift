@@ -86,11 +86,10 @@ struct Invocation: Sendable {
 
     /// Long flags that take a value; all others are switches. A test holds this against the commands.
     static let valueFlags: Set<String> = [
-        "availabilityzone", "config", "description", "destinationregion", "destinationsnapshotname", "device",
+        "availabilityzone", "az", "config", "description", "destinationregion", "destinationsnapshotname", "device",
         "devicename", "format", "fstype", "home", "host", "initializationrate", "instanceid", "iops", "loglevel",
-        "mountlabel",
-        "mountoptions", "mountpoint", "seconds", "size", "snapshotid", "snapshotname", "tag", "template", "throughput",
-        "volumeid", "volumename", "volumetype", "type", "zone",
+        "mountlabel", "mountoptions", "mountpoint", "seconds", "size", "snapshotid", "snapshotname", "tag", "template",
+        "throughput", "volumeid", "volumename", "volumetype", "type", "zone",
     ]
     static let shortValueFlags: [Character: String] = ["c": "config", "f": "format", "h": "host", "l": "loglevel"]
     static let shortSwitches: [Character: String] = [

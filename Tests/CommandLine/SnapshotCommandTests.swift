@@ -70,7 +70,33 @@ import Testing
         }
     }
 
+    @Test func `a volume moves to another zone and back`() async throws {
+        try await withCommands { commands async throws in
+            _ = try await commands.ebb("volume create data --size 8 --type gp3 --iops 4000 --mount")
+            let file = commands.home.appending("var/lib/ebb/mounts/data/file")
+            try writeFile(file, "kept")
+            let busy = try await commands.ebb("volume migrate data --az us-east-1c")
+            #expect(busy.status == 1 && busy.errors.contains("(VolumeInUse)"), "\(busy)")
+            #expect(try await commands.ebb("volume unmount data").status == 0)
+            let asked = "--template {{.Name}}:{{.AvailabilityZone}}:{{.IOPS}}:{{.Status}}"
+            let away = try await commands.ebb("volume migrate data --az us-east-1c \(asked)")
+            #expect(away.output == "data:us-east-1c:4000:available\n", "\(away)")
+            let refused = try await commands.ebb("volume mount data")
+            #expect(
+                refused.status == 1 && refused.errors.contains("ebb volume migrate VOL --az us-east-1b"), "\(refused)")
+            let back = try await commands.rexray("volume migrate --volumename=data --availabilityzone=us-east-1b")
+            #expect(back.status == 0, "\(back)")
+            #expect(try await commands.ebb("volume ls \(asked)").output == "data:us-east-1b:4000:available\n")
+            #expect(try await commands.ebb("snapshot ls -f json").output == "[]\n")
+            #expect(try await commands.ebb("volume mount data").status == 0)
+            #expect(try readFile(file) == Array("kept".utf8))
+            #expect(try await commands.ebb("volume unmount data").status == 0)
+        }
+    }
+
     @Test(arguments: [
+        ("volume migrate x", 2, "Say where to"),
+        ("volume migrate x --az us-east-1c", 1, "(InvalidVolume.NotFound)"),
         ("snapshot create", 2, "missing --volumeid"),
         ("snapshot create nothing", 1, "(InvalidVolume.NotFound)"),
         ("snapshot create vol-00000000000000000", 1, "(InvalidVolume.NotFound)"),

@@ -8,8 +8,13 @@ import SystemPackage
 final class FakeRegion: StorageDriver {
     struct State {
         var volumes: [VolumeID: Volume] = [:]
+        /// How many there have been: ids are not used twice.
+        var volumeCount = 0
         var contents: [VolumeID: Content] = [:]
         var snapshots: [Snapshot] = []
+        var snapshotContents: [SnapshotID: Content] = [:]
+        /// What has become of a snapshot when it is described.
+        var snapshotFate = Snapshot.State.pending
         /// What was asked for.
         var created: [CreateVolumeRequest] = []
         /// Counts up with each attachment, as the emulator's inode numbers do.
@@ -33,6 +38,7 @@ final class FakeRegion: StorageDriver {
 
     let state = Mutex(State())
     let zone: ZoneName = "us-east-1b"
+    let otherZone: ZoneName = "us-east-1c"
     /// Where the volumes' files are, if they are real: one by id, and a link for the attachment.
     let files: String?
 
@@ -62,7 +68,8 @@ final class FakeRegion: StorageDriver {
         _ name: String, _ content: Content, _ tags: [String: String], _ sizeGiB: Int
     ) -> VolumeID {
         state.withLock { state in
-            let digits = String(state.volumes.count + 1, radix: 16)
+            state.volumeCount += 1
+            let digits = String(state.volumeCount, radix: 16)
             let id = VolumeID("vol-" + String(repeating: "0", count: 17 - digits.count) + digits)
             var tags = tags
             if !name.isEmpty { tags[Tag.name] = name }
@@ -117,7 +124,7 @@ final class FakeRegion: StorageDriver {
         DriverDescription(name: "fake", region: "us-east-1", capabilities: [], volumeTypes: [.gp2])
     }
 
-    func describeZones() async throws -> [Zone] { [Zone(name: zone, region: "us-east-1")] }
+    func describeZones() async throws -> [Zone] { [zone, otherZone].map { Zone(name: $0, region: "us-east-1") } }
     func describeInstances() async throws -> [Instance] { [] }
 
     func registerInstance(_ request: RegisterInstanceRequest) async throws -> Instance {
@@ -142,8 +149,11 @@ final class FakeRegion: StorageDriver {
 
     func createVolume(_ request: CreateVolumeRequest) async throws -> Volume {
         try enter("create")
-        let id = addVolume(request.tags[Tag.name] ?? "", tags: request.tags, sizeGiB: request.sizeGiB ?? 1)
+        let content = state.withLock { state in request.snapshotID.flatMap { state.snapshotContents[$0] } ?? .blank }
+        let id = addVolume(
+            request.tags[Tag.name] ?? "", content: content, tags: request.tags, sizeGiB: request.sizeGiB ?? 1)
         return state.withLock { state in
+            state.volumes[id]?.zone = request.zone
             state.created.append(request)
             state.volumes[id]?.type = request.type ?? .gp2
             return state.volumes[id]!
@@ -221,6 +231,7 @@ final class FakeRegion: StorageDriver {
                     region: "us-east-1")
             }
             state.snapshots += made
+            for snapshot in made { state.snapshotContents[snapshot.id] = state.contents[snapshot.volumeID] }
             return made
         }
     }
@@ -231,10 +242,12 @@ final class FakeRegion: StorageDriver {
             for id in query.ids where !state.snapshots.contains(where: { $0.id == id }) {
                 throw StorageError(.snapshotNotFound, "The snapshot '\(id)' does not exist.")
             }
+            for index in state.snapshots.indices { state.snapshots[index].state = state.snapshotFate }
             return SnapshotPage(
                 snapshots: state.snapshots.filter { snapshot in
                     (query.ids.isEmpty || query.ids.contains(snapshot.id))
                         && (query.names.isEmpty || query.names.contains(snapshot.name))
+                        && query.tags.allSatisfy { snapshot.tags[$0] == $1 }
                 })
         }
     }

@@ -81,6 +81,15 @@ final class FakeHost: HostOperations {
         try await detach(.id(volume.id), force: false)
     }
 
+    func migrate(_ reference: VolumeReference, to zone: ZoneName) async throws -> HostVolume {
+        let volume = try await find(reference)
+        if volume.zone == zone { throw StorageError(.invalidParameterValue, "'\(volume.id)' is in \(zone) already") }
+        try await driver.deleteVolume(volume.id)
+        return hostVolume(
+            try await driver.createVolume(
+                CreateVolumeRequest(zone: zone, sizeGiB: volume.sizeGiB, type: volume.type, tags: volume.tags)))
+    }
+
     /// Time passes until it is in effect, and then until it is completed.
     func modify(_ request: ModifyVolumeRequest) async throws -> VolumeModification {
         let begun = try await driver.modifyVolume(request)

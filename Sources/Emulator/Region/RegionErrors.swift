@@ -66,7 +66,9 @@ extension StorageError {
             .zoneMismatch,
             "The volume '\(volume.id)' is not in the same availability zone as instance '\(instance.id)'",
             cause: "the volume is in \(volume.zone), the instance in \(instance.zone)",
-            advice: "use an instance in \(volume.zone), or create the volume in \(instance.zone)")
+            advice:
+                "use an instance in \(volume.zone), or move the volume: ebb volume migrate \(volume.id) --az \(instance.zone)"
+        )
     }
 
     static func deviceTaken(_ device: DeviceName, by holder: String) -> Self {

@@ -58,6 +58,21 @@ extension Ebb {
         public typealias Result = Empty
     }
 
+    /// Moves a volume that is attached nowhere to another zone, and answers with the volume that it is there: it has
+    /// another id. Not repeatable.
+    public enum MigrateHostVolume: RPCMethod {
+        public static let name = "Ebb.MigrateHostVolume"
+        public struct Parameters: Hashable, Sendable, Codable {
+            public var volume: VolumeReference
+            public var zone: ZoneName
+            public init(volume: VolumeReference, zone: ZoneName) {
+                self.volume = volume
+                self.zone = zone
+            }
+        }
+        public typealias Result = HostVolume
+    }
+
     /// Modifies a volume by id or name, and answers when that is in effect; with `sizeGiB`, when device and
     /// filesystem on this machine have grown too. Not repeatable.
     public enum ModifyHostVolume: RPCMethod {

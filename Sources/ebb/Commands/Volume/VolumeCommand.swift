@@ -8,7 +8,8 @@ struct VolumeCommand: ParsableCommand {
         commandName: "volume", abstract: "The volume manager.",
         subcommands: [
             VolumeList.self, VolumeCreate.self, VolumeRemove.self, VolumeAttach.self, VolumeDetach.self,
-            VolumeModify.self, VolumeModifications.self, VolumeMount.self, VolumeUnmount.self, VolumePath.self,
+            VolumeModify.self, VolumeModifications.self, VolumeMigrate.self, VolumeMount.self, VolumeUnmount.self,
+            VolumePath.self,
             VolumeMap.self, VolumeReferences.self, VolumeStats.self, VolumeCertify.self,
         ])
 }
