@@ -26,7 +26,7 @@ import Testing
             let file = first.filesystem.appending("us-east-1b/\(instance)/xvdc")
             try await runToDeadline(["losetup", "--find", file.string]).checked()
             #expect(try loopDevices(of: instance).count == 3)
-            try await killTogether(first)
+            try await first.killTogether()
             let second = try await RunningDaemon(home: home, replacing: first)
             let result: Result<Void, any Error>
             do {
@@ -103,16 +103,6 @@ import Testing
         #expect(try readFile(FilePath(mounted.path + "/file")) == Array("kept".utf8))
         _ = try client.call(Ebb.UnmountVolume.self, .init(volume: .name("mounted")))
         _ = try client.call(Ebb.DetachHostVolume.self, .init(volume: .name("attached")))
-    }
-
-    /// The supervisor stands still meanwhile, since it would start the next worker, or end this one in order.
-    private func killTogether(_ daemon: RunningDaemon) async throws {
-        let worker = try #require(try daemon.workers().first)
-        #expect(kill(daemon.process.pid, SIGSTOP) == 0)
-        #expect(kill(worker, SIGKILL) == 0)
-        #expect(try await eventually { try ProcessStatus(of: worker)?.hasEnded ?? true })
-        try daemon.process.send(.kill)
-        _ = try await daemon.waitForEnd(within: .seconds(10))
     }
 
     /// The files behind them, as the kernel shows them.
