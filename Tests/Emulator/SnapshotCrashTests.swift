@@ -18,6 +18,7 @@ struct SnapshotSight: Hashable, Sendable {
     let contents: [SnapshotID: Blocks]
     let volumes: [Volume]
     let bytes: [VolumeID: Blocks]
+    let fastRestores: [FastSnapshotRestore]
 
     init(_ region: TestRegion) async throws {
         try await region.driver.finishSnapshotWork()
@@ -32,6 +33,7 @@ struct SnapshotSight: Hashable, Sendable {
         self.contents = contents
         volumes = try await driver.describeVolumes(.all).volumes
         bytes = try Dictionary(uniqueKeysWithValues: volumes.map { ($0.id, try region.blocks(of: $0.id)) })
+        fastRestores = try await driver.describeFastSnapshotRestores(.init())
     }
 }
 
@@ -112,6 +114,14 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
             }, delete("first")),
         SnapshotPlay("delete the volume", create("second"), deleteVolume("one")),
         SnapshotPlay("restore, and delete what it came from", restore("new", from: "first"), delete("first")),
+        SnapshotPlay(
+            "restore with a credit",
+            { region in
+                _ = try await region.driver.enableFastSnapshotRestores(
+                    FastSnapshotRestoreRequest(
+                        snapshotIDs: [snapshot("first", in: region)], zones: [TestRegion.zone]))
+                region.clock.advance(by: .seconds(3_600))
+            }, restore("new", from: "first")),
         SnapshotPlay("restore at a rate", restore("new", from: "first", rate: 300)),
         SnapshotPlay(
             "delete a restoring volume of which there is a snapshot", restore("new", from: "first"), delete("first"),

@@ -317,6 +317,30 @@ import Testing
         }
     }
 
+    @Test("a volume that could not be made has spent no credit")
+    func failedFastRestore() async throws {
+        let refuses = Atomic(false)
+        try await withTemporaryDirectory { directory in
+            let first = try await TestRegion.open(directory) { step in
+                if step == .makeBytes, refuses.load(ordering: .acquiring) { throw Errno.noSpace }
+            }
+            let snapshot = try await first.completeSnapshot(first.create("one").id)
+            _ = try await first.driver.enableFastSnapshotRestores(
+                .init(snapshotIDs: [snapshot], zones: [TestRegion.zone]))
+            first.clock.advance(by: .seconds(6 + 360))
+            let before = try await first.driver.describeFastSnapshotRestores(.init())
+            #expect(before.map(\.creditsBalance) == [1])
+            refuses.store(true, ordering: .releasing)
+            await #expect(throws: Errno.noSpace) { try await first.driver.createVolume(request(snapshot)) }
+            #expect(try await first.driver.describeFastSnapshotRestores(.init()) == before)
+            let region = try await first.reopened()
+            #expect(try await region.driver.describeFastSnapshotRestores(.init()) == before)
+            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == true)
+            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == false)
+            try await region.driver.close()
+        }
+    }
+
     @Test("fast snapshot restore of what is unknown, or in an unknown zone, is refused, and credits outlive a restart")
     func fastRestoreRefused() async throws {
         try await withTemporaryDirectory { directory in

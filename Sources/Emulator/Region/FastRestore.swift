@@ -90,6 +90,13 @@ struct FastRestoreRecord: Hashable, Sendable {
         state(at: time).state == .enabled && credits.spend(at: time)
     }
 
+    /// Takes a `spend` back: its volume was not made.
+    var givenBack: Self {
+        var restore = self
+        restore.credits.giveBack()
+        return restore
+    }
+
     func report(at time: Date) -> FastSnapshotRestore {
         let (state, since) = state(at: time)
         return FastSnapshotRestore(
@@ -130,6 +137,9 @@ struct FastRestoreCredits: Hashable, Sendable {
         (self.units, time) = (units - unitsOfACredit, max(time, now))
         return true
     }
+
+    /// After a `spend` as if that had not been, but for what did not fit into the bucket since.
+    mutating func giveBack() { units = min(capacityUnits, units + unitsOfACredit) }
 
     private func units(at now: Date) -> Int64 {
         let elapsed = max(0, now.milliseconds - time.milliseconds)

@@ -141,16 +141,17 @@ extension Region {
     /// A volume that is made from something gains a reference of its manifest. The caller has the key of the
     /// references, or that of a snapshot which has one already.
     ///
-    /// - Parameter changes: are kept together with the volume.
+    /// - Parameter credit: what is left of it when the volume is there; the caller has its snapshot's key.
     func make(
-        _ volume: VolumeRecord, _ token: ClientTokenRecord?, with changes: [CatalogChange] = []
+        _ volume: VolumeRecord, _ token: ClientTokenRecord?, spending credit: FastRestoreRecord? = nil
     ) async throws -> Volume {
         try state.checkName(volume.name)
         var rows = forgetExpiredTokens() + [CatalogChange.putVolume(volume)] + (token.map { [.putToken($0)] } ?? [])
         if let origin = volume.origin {
             rows.append(.putOrigin(volume.number, origin))
-            rows += try await effects.referenceDelta(coming: [origin.manifest]).changes + changes
+            rows += try await effects.referenceDelta(coming: [origin.manifest]).changes
         }
+        rows += credit.map { [.putFastRestore($0)] } ?? []
         state.put(volume)
         if let token { state.put(token) }
         var available = volume
@@ -165,24 +166,29 @@ extension Region {
             try await effects.commit([.putVolume(available)], durable: false)
             try show(available)
         } catch {
-            await undo(volume, token, hasRow: hasRow)
+            await undo(volume, token, credit, hasRow: hasRow)
             throw error
         }
         state.put(available)
+        if let credit { state.put(credit) }
         return report(available)
     }
 
     /// Takes a create back. What cannot be undone now is settled at the next start.
-    private func undo(_ volume: VolumeRecord, _ token: ClientTokenRecord?, hasRow: Bool) async {
+    private func undo(
+        _ volume: VolumeRecord, _ token: ClientTokenRecord?, _ credit: FastRestoreRecord?, hasRow: Bool
+    ) async {
         if let token { state.removeToken(token.token) }
         work.restores[volume.id] = nil
         do {
             try await effects.removeBytes(volume.fileName)
             if hasRow {
                 let references = try await effects.referenceDelta(going: [volume.neededManifest].compactMap { $0 })
+                let returned = credit?.givenBack
                 try await effects.commit(
                     [.deleteVolume(volume.number)] + (token.map { [.deleteToken($0.token)] } ?? [])
-                        + references.changes)
+                        + references.changes + (returned.map { [.putFastRestore($0)] } ?? []))
+                if let returned { state.put(returned) }
                 work.litter += references.losing
             }
             state.remove(volume.id)

@@ -36,8 +36,7 @@ extension Region {
         volume.origin = VolumeOrigin(
             source: .snapshot(id), manifest: content.manifest, initializationRateMiBps: rate,
             isFastRestored: credit != nil)
-        let made = try await make(volume, token, with: credit.map { [.putFastRestore($0)] } ?? [])
-        if let credit { state.put(credit) }
+        let made = try await make(volume, token, spending: credit)
         beginHydration(of: volume)
         return made
     }

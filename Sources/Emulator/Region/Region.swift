@@ -50,7 +50,7 @@ actor Region {
         state = RegionState(
             volumes: repaired.volumes, instances: contents.instances, tokens: repaired.tokens)
         state.snapshotTokens = Dictionary(uniqueKeysWithValues: contents.snapshotTokens.map { ($0.token, $0) })
-        state.fastRestores = contents.fastRestores
+        state.fastRestores = repaired.fastRestores
         lastVolume = contents.lastVolume
         lastAttachment = contents.lastAttachment
         lastModification = contents.lastModification
@@ -73,7 +73,8 @@ actor Region {
     ) async throws -> RepairPlan {
         let store = effects.store
         let plan = try RepairPlan(
-            volumes: contents.volumes, tokens: contents.tokens, files: try store.names(),
+            volumes: contents.volumes, tokens: contents.tokens, fastRestores: contents.fastRestores,
+            files: try store.names(),
             fits: { $0.canHave(sizeBytes: try store.sizeBytes($0.fileName)) },
             isBlank: { try !store.exists($0) || store.allocatedBytes($0) == 0 })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }

@@ -19,6 +19,8 @@ struct RepairPlan {
     /// What remains.
     var volumes: [VolumeRecord] = []
     var tokens: [ClientTokenRecord] = []
+    /// With the credits back of volumes that were not made.
+    var fastRestores: [FastRestoreRecord]
     /// For the log.
     var remarks: [String] = []
 
@@ -27,9 +29,10 @@ struct RepairPlan {
     ///   - fits: whether the file of a volume has the volume's size.
     ///   - isBlank: whether a file has no bytes, only holes.
     init(
-        volumes: [VolumeRecord], tokens: [ClientTokenRecord], files: Set<String>,
-        fits: (VolumeRecord) throws -> Bool, isBlank: (String) throws -> Bool
+        volumes: [VolumeRecord], tokens: [ClientTokenRecord], fastRestores: [FastRestoreRecord] = [],
+        files: Set<String>, fits: (VolumeRecord) throws -> Bool, isBlank: (String) throws -> Bool
     ) throws(StorageError) {
+        self.fastRestores = fastRestores
         for volume in volumes { try repair(volume, files: files, fits: fits) }
         let kept = Set(self.volumes.map(\.id))
         forgetUnanswered(tokens, of: Set(volumes.filter { $0.state == .creating }.map(\.id)).subtracting(kept))
@@ -65,12 +68,23 @@ struct RepairPlan {
     private mutating func remove(_ volume: VolumeRecord) {
         remarks.append("\(volume.id) was left in state '\(volume.state.rawValue)'; it is removed")
         filesToRemove.append(volume.fileName)
-        let rows = volume.attachments.map { .deleteAttachment($0.number) } + [CatalogChange.deleteVolume(volume.number)]
+        var rows = volume.attachments.map { .deleteAttachment($0.number) } + [CatalogChange.deleteVolume(volume.number)]
+        if volume.state == .creating, let restore = returnCredit(of: volume) { rows.append(.putFastRestore(restore)) }
         if let manifest = volume.neededManifest {
             releases.append((manifest, rows))
         } else {
             changes += rows
         }
+    }
+
+    private mutating func returnCredit(of volume: VolumeRecord) -> FastRestoreRecord? {
+        guard let origin = volume.origin, origin.isFastRestored,
+            let place = fastRestores.firstIndex(where: {
+                $0.snapshot == origin.snapshotID && $0.zone == volume.zone
+            })
+        else { return nil }
+        fastRestores[place] = fastRestores[place].givenBack
+        return fastRestores[place]
     }
 
     /// The token of a create that is undone must make a volume when it comes again.
