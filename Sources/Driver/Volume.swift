@@ -100,8 +100,10 @@ public enum Tag {
     public static let fsType = "ebb:fsType"
     /// Mount options, comma-separated as `mount -o` takes them.
     public static let mountOptions = "ebb:mountOptions"
-    /// What snapshots of one instant that were made as a group have in common.
+    /// The id of the group that a snapshot was made in, together with others of one instant.
     public static let snapshotGroup = "ebb:snapshotGroup"
+    /// What the group is called.
+    public static let snapshotGroupName = "ebb:snapshotGroupName"
 }
 
 /// A volume's place on an instance.

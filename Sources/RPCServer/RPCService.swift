@@ -1,6 +1,7 @@
 import Driver
 import Host
 import Logging
+import Platform
 import RPC
 
 /// What the server does with a line, apart from how lines come and go.
@@ -15,10 +16,11 @@ public struct RPCService: Sendable {
     ///   - host: this machine's side, for the other methods.
     ///   - instance: what this machine is in the region.
     ///   - version: of the program.
+    ///   - random: for the ids of CSI's groups of snapshots.
     ///   - freeBytes: for CSI's `GetCapacity`, which is not offered without it.
     public init(
         driver: any StorageDriver, host: any HostOperations, instance: Instance, version: String,
-        freeBytes: FreeBytes? = nil
+        random: any RandomSource, freeBytes: FreeBytes? = nil
     ) {
         var methods = MethodTable()
         methods.addDriver(driver)
@@ -31,7 +33,7 @@ public struct RPCService: Sendable {
         let controller = Controller(driver: driver, host: host, instance: instance, freeBytes: freeBytes)
         methods.addController(controller)
         methods.addSnapshots(controller)
-        methods.addGroupController(GroupController(controller: controller))
+        methods.addGroupController(GroupController(controller: controller, random: random))
         methods.addNode(Node(host: host, instance: instance))
         self.methods = methods
     }

@@ -252,12 +252,13 @@ import Testing
             let volumes = [try await stage.volumeID("a"), try await stage.volumeID("b")]
             let made = try await stage.group("g", of: volumes)["result", "groupSnapshot"]
             let ids = made["snapshots"].elements.compactMap { $0["snapshotId"].string }
-            #expect(ids.count == 2 && made["groupSnapshotId"].string == "g" && made["readyToUse"] == .bool(false))
-            for snapshot in made["snapshots"].elements { #expect(snapshot["groupSnapshotId"].string == "g") }
+            let id = try #require(made["groupSnapshotId"].string)
+            #expect(ids.count == 2 && made["readyToUse"] == .bool(false))
+            for snapshot in made["snapshots"].elements { #expect(snapshot["groupSnapshotId"].string == id) }
             #expect(try await stage.group("g", of: volumes.reversed())["result", "groupSnapshot"] == made)
             #expect(status(try await stage.group("g", of: [volumes[0]])) == "ALREADY_EXISTS")
             stage.region.completeSnapshots()
-            let got = try await stage.group("Get", "g", ids.reversed())["result", "groupSnapshot"]
+            let got = try await stage.group("Get", id, ids.reversed())["result", "groupSnapshot"]
             #expect(got["readyToUse"] == .bool(true) && got["snapshots"].elements.count == 2)
 
             let single = try await stage.call("Controller.DeleteSnapshot", #"{"snapshotId":"\#(ids[0])"}"#)
@@ -265,14 +266,31 @@ import Testing
             let alone = try await stage.snapshot("alone", of: volumes[0])
             let other = try #require(alone["result", "snapshot", "snapshotId"].string)
             for wrong in [[ids[0]], ids + [other], [other]] {
-                #expect(status(try await stage.group("Get", "g", wrong)) == "INVALID_ARGUMENT", "\(wrong)")
-                #expect(status(try await stage.group("Delete", "g", wrong)) == "INVALID_ARGUMENT", "\(wrong)")
+                #expect(status(try await stage.group("Get", id, wrong)) == "INVALID_ARGUMENT", "\(wrong)")
+                #expect(status(try await stage.group("Delete", id, wrong)) == "INVALID_ARGUMENT", "\(wrong)")
             }
             // One that was begun and not finished is finished.
             try await stage.region.deleteSnapshot(SnapshotID(ids[1]))
-            for _ in 0..<2 { #expect(try await stage.group("Delete", "g", ids)["error"] == .null) }
+            for _ in 0..<2 { #expect(try await stage.group("Delete", id, ids)["error"] == .null) }
             #expect(stage.region.snapshots.map(\.id.rawValue) == [other])
-            #expect(status(try await stage.group("Get", "g", ids)) == "NOT_FOUND")
+            #expect(status(try await stage.group("Get", id, ids)) == "NOT_FOUND")
+        }
+    }
+
+    @Test("a name that is used again is that of another group, which knows nothing of the one before")
+    func groupNamesAreUsedAgain() async throws {
+        try await withStage { stage in
+            let volume = try await stage.volumeID("a")
+            let first = try await stage.group("g", of: [volume])["result", "groupSnapshot"]
+            let id = try #require(first["groupSnapshotId"].string)
+            let ids = first["snapshots"].elements.compactMap { $0["snapshotId"].string }
+            #expect(try await stage.group("Delete", id, ids)["error"] == .null)
+            let second = try await stage.group("g", of: [volume])["result", "groupSnapshot"]
+            #expect(second["groupSnapshotId"].string.map { $0 != id } ?? false)
+            // Whoever deletes the first one once more does not mean the second.
+            #expect(try await stage.group("Delete", id, ids)["error"] == .null)
+            #expect(status(try await stage.group("Get", id, ids)) == "NOT_FOUND")
+            #expect(try await stage.group("g", of: [volume])["result", "groupSnapshot"] == second)
         }
     }
 

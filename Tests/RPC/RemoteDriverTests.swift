@@ -67,7 +67,7 @@ import Testing
             let path = directory.appending("ebb.sock")
             let service = RPCService(
                 driver: driver, host: FakeHost(driver: driver, instance: instance), instance: instance,
-                version: "0")
+                version: "0", random: SeededRandom(seed: 3))
             let client = RPCClient(socketPath: path.string, timeout: .seconds(10))
             let remote = RemoteDriver(
                 socketPath: path.string, timeout: .seconds(10), clock: SystemClock(), random: SystemRandom())

@@ -17,7 +17,9 @@ final class SnapshotRecorder: DriverInFront {
         var member = snapshot
         member.id = SnapshotID("snap-0123456789abcdef" + digit)
         member.volumeID = VolumeID("vol-0123456789abcdef" + digit)
-        member.tags = ["Name": "g.\(member.volumeID)", Tag.snapshotGroup: "g"]
+        member.tags = [
+            "Name": "g.\(member.volumeID)", Tag.snapshotGroup: "gsnap-0123456789abcdef0", Tag.snapshotGroupName: "g",
+        ]
         return member
     }
     static let restore = FastSnapshotRestore(
@@ -71,7 +73,9 @@ final class SnapshotRecorder: DriverInFront {
         answer(request, [Self.pending])
     }
     func describeSnapshots(_ query: SnapshotQuery) async throws -> SnapshotPage {
-        if query.tags[Tag.snapshotGroup] != nil { return answer(query, SnapshotPage(snapshots: Self.group)) }
+        if [Tag.snapshotGroup, Tag.snapshotGroupName].contains(where: { query.tags[$0] != nil }) {
+            return answer(query, SnapshotPage(snapshots: Self.group))
+        }
         return answer(query, SnapshotPage(snapshots: [Self.snapshot, Self.pending], nextToken: "more"))
     }
     func deleteSnapshot(_ id: SnapshotID) async throws { record(id) }

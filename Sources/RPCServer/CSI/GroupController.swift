@@ -1,12 +1,14 @@
 import Driver
+import Platform
 import RPC
 
 /// CSI's group controller: snapshots of several volumes at one instant, which come and go together.
 ///
-/// A group's id is its name. Its snapshots have that as a tag, and names that are made of it, so that the region, where
-/// names are unique, lets a group be made once.
+/// A group is what its snapshots have as tags: an id that no other group ever has, and its name. Their own names are
+/// made of the group's, so that the region, where names are unique, lets a group be made once.
 struct GroupController: Sendable {
     let controller: Controller
+    let random: any RandomSource
 
     private var driver: any StorageDriver { controller.driver }
 
@@ -25,29 +27,34 @@ struct GroupController: Sendable {
             throw RPCError.invalidArgument("'sourceVolumeIds' names each volume once")
         }
         let wish = try SnapshotParameters(request.parameters ?? [:])
-        if let snapshots = try await existing(name, of: sources) { return result(name, snapshots) }
+        if let group = try await existing(name, of: sources) { return group }
         do {
-            return result(name, try await make(name, of: sources, wish))
+            return try await make(name, of: sources, wish)
         } catch let error as StorageError where error.code == .snapshotDuplicate {
             // Somebody was faster.
-            guard let snapshots = try await existing(name, of: sources) else { throw error }
-            return result(name, snapshots)
+            guard let group = try await existing(name, of: sources) else { throw error }
+            return group
         }
     }
 
-    private func make(_ name: String, of sources: [String], _ wish: SnapshotParameters) async throws -> [Snapshot] {
+    private func make(
+        _ name: String, of sources: [String], _ wish: SnapshotParameters
+    ) async throws -> CSI.VolumeGroupSnapshotResult {
+        let id = "gsnap-" + random.hexDigits(17)
         var request = CreateSnapshotsRequest(sources: [], description: wish.description ?? "")
         for source in sources {
             let volume = try await controller.volume(source)
-            request.sources.append(
-                .init(volumeID: volume.id, tags: [Tag.name: "\(name).\(volume.id)", Tag.snapshotGroup: name]))
+            let tags = [
+                Tag.name: "\(name).\(volume.id)", Tag.snapshotGroup: id, Tag.snapshotGroupName: name,
+            ]
+            request.sources.append(.init(volumeID: volume.id, tags: tags))
         }
-        return try await controller.host.createSnapshots(request, freeze: wish.freezes)
+        return result(id, try await controller.host.createSnapshots(request, freeze: wish.freezes))
     }
 
-    private func existing(_ name: String, of sources: [String]) async throws -> [Snapshot]? {
-        let snapshots = try await members(name)
-        if snapshots.isEmpty { return nil }
+    private func existing(_ name: String, of sources: [String]) async throws -> CSI.VolumeGroupSnapshotResult? {
+        let snapshots = try await snapshots(with: [Tag.snapshotGroupName: name])
+        guard let id = snapshots.first?.tags[Tag.snapshotGroup] else { return nil }
         let volumes = snapshots.map(\.volumeID.rawValue)
         guard volumes.sorted() == sources.sorted() else {
             throw RPCError.refusal(
@@ -55,15 +62,19 @@ struct GroupController: Sendable {
                 "There is a group '\(name)' already, but it is of \(volumes.joined(separator: ", "))")
         }
         for snapshot in snapshots { try controller.requireNoFailure(snapshot) }
-        return snapshots
+        return result(id, snapshots)
     }
 
     private func members(_ group: String) async throws -> [Snapshot] {
-        try await driver.describeSnapshots(SnapshotQuery(tags: [Tag.snapshotGroup: group])).snapshots
+        try await snapshots(with: [Tag.snapshotGroup: group])
     }
 
-    private func result(_ name: String, _ snapshots: [Snapshot]) -> CSI.VolumeGroupSnapshotResult {
-        .init(groupSnapshot: .init(id: name, snapshots))
+    private func snapshots(with tags: [String: String]) async throws -> [Snapshot] {
+        try await driver.describeSnapshots(SnapshotQuery(tags: tags)).snapshots
+    }
+
+    private func result(_ id: String, _ snapshots: [Snapshot]) -> CSI.VolumeGroupSnapshotResult {
+        .init(groupSnapshot: .init(id: id, snapshots))
     }
 
     func get(_ request: CSI.VolumeGroupSnapshotParameters) async throws -> CSI.VolumeGroupSnapshotResult {
