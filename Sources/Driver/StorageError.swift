@@ -51,6 +51,7 @@ public struct StorageError: Error, Hashable, Sendable, Codable, CustomStringConv
         public static let concurrentSnapshotLimitExceeded = Code("ConcurrentSnapshotLimitExceeded")
         public static let copyVolumesLimitExceeded = Code("CopyVolumesLimitExceeded")
         public static let pendingSnapshotLimitExceeded = Code("PendingSnapshotLimitExceeded")
+        public static let resourceLimitExceeded = Code("ResourceLimitExceeded")
         public static let snapshotCreationRateExceeded = Code("SnapshotCreationPerVolumeRateExceeded")
         /// Not EC2's, as `volumeDuplicate` is not.
         public static let snapshotDuplicate = Code("InvalidSnapshot.Duplicate")

@@ -159,6 +159,21 @@ extension Setting {
     public static let firstTouchLatency = Setting(
         key: "firstTouchLatency", variable: "EBB_FIRST_TOUCH_LATENCY", kind: .duration, fallback: .value("0s"),
         summary: "How much longer the first access to a block takes that a volume has still in its snapshot.")
+    public static let snapshotInterval = Setting(
+        key: "snapshotInterval", variable: "EBB_SNAPSHOT_INTERVAL", kind: .duration, fallback: .value("0s"),
+        summary: "How long after a volume's last snapshot the next one is refused; EBS does not say for how long.")
+    public static let fastRestoreEnablingTime = Setting(
+        key: "fastRestoreEnablingTime", variable: "EBB_FAST_RESTORE_ENABLING_TIME", kind: .duration,
+        fallback: .value("1s"),
+        summary: "How long fast snapshot restore is `enabling`.")
+    public static let fastRestoreOptimizingTime = Setting(
+        key: "fastRestoreOptimizingTime", variable: "EBB_FAST_RESTORE_OPTIMIZING_TIME", kind: .duration,
+        fallback: .value("5s"),
+        summary: "How long it is then `optimizing`, until it gathers credits; EBS takes 1h for 1 TiB.")
+    public static let fastRestoreDisablingTime = Setting(
+        key: "fastRestoreDisablingTime", variable: "EBB_FAST_RESTORE_DISABLING_TIME", kind: .duration,
+        fallback: .value("1s"),
+        summary: "How long fast snapshot restore is `disabling`, until it is `disabled`.")
     public static let logLevel = Setting(
         key: "logLevel", variable: "EBB_LOG_LEVEL",
         kind: .choice(["panic", "fatal", "error", "warn", "info", "debug", "trace"]), fallback: .value("info"),
@@ -173,7 +188,8 @@ extension Setting {
         metricsPort, deviceDirectory,
         driver, region, zones, zone, instance, instanceType, performance, volumeLimits, volumeSizeGiB, volumeType,
         volumeIops, fsType, mountOptions, anonymousVolumes, mountPreempt, detachLinger, attachTimeout, modifyingTime,
-        optimizingTime, modificationRate, firstTouchLatency, logLevel, lanes,
+        optimizingTime, modificationRate, firstTouchLatency, snapshotInterval, fastRestoreEnablingTime,
+        fastRestoreOptimizingTime, fastRestoreDisablingTime, logLevel, lanes,
     ]
 
     /// The setting of that key, in any case.

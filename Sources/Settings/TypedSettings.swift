@@ -46,6 +46,10 @@ extension Settings {
     public var modifyingTime: Duration { duration(.modifyingTime) }
     public var optimizingTime: Duration { duration(.optimizingTime) }
     public var firstTouchLatency: Duration { duration(.firstTouchLatency) }
+    public var snapshotInterval: Duration { duration(.snapshotInterval) }
+    public var fastRestoreEnablingTime: Duration { duration(.fastRestoreEnablingTime) }
+    public var fastRestoreOptimizingTime: Duration { duration(.fastRestoreOptimizingTime) }
+    public var fastRestoreDisablingTime: Duration { duration(.fastRestoreDisablingTime) }
     /// `gp3-2025` or `gp3-legacy`.
     public var volumeLimits: String { self[.volumeLimits].text }
     /// `four-a-day`, `six-hours` or `none`.

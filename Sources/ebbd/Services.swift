@@ -82,7 +82,11 @@ struct Services {
             modification: ModificationPolicy(
                 modifying: plan.settings.modifyingTime, optimizing: plan.settings.optimizingTime,
                 rate: ModificationPolicy.Rate(rawValue: plan.settings.modificationRate) ?? .fourADay),
-            limits: LimitsProfile(rawValue: plan.settings.volumeLimits) ?? .gp3Since2025)
+            limits: LimitsProfile(rawValue: plan.settings.volumeLimits) ?? .gp3Since2025,
+            snapshots: SnapshotPolicy(creationInterval: plan.settings.snapshotInterval),
+            fastRestore: FastRestorePolicy(
+                enabling: plan.settings.fastRestoreEnablingTime, optimizing: plan.settings.fastRestoreOptimizingTime,
+                disabling: plan.settings.fastRestoreDisablingTime))
         let driver = try await EmulatorDriver(
             configuration: region, stateDirectory: plan.settings.stateDirectory, exports: exports,
             clock: clock, random: random, logger: logger)

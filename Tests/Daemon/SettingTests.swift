@@ -36,6 +36,30 @@ import Testing
         }
     }
 
+    @Test func timesOfSnapshotsAreSettings() async throws {
+        let arguments = [
+            "--snapshot-interval", "1h", "--fast-restore-enabling-time", "0s", "--fast-restore-optimizing-time", "1h",
+        ]
+        try await withDaemon(arguments: arguments) { daemon in
+            let driver = RemoteDriver(
+                socketPath: daemon.rpcSocket.string, clock: SystemClock(), random: SystemRandom())
+            let volume = try await driver.createVolume(CreateVolumeRequest(zone: "us-east-1b", sizeGiB: 1, type: .gp3))
+            let request = CreateSnapshotsRequest(sources: [.init(volumeID: volume.id)])
+            let snapshot = try #require(try await driver.createSnapshots(request).first)
+            await #expect {
+                try await driver.createSnapshots(request)
+            } throws: {
+                ($0 as? StorageError)?.code == .snapshotCreationRateExceeded
+            }
+            let isCompleted = try await eventually {
+                try await driver.describeSnapshots(.init(ids: [snapshot.id])).snapshots.first?.state == .completed
+            }
+            #expect(isCompleted)
+            let wish = FastSnapshotRestoreRequest(snapshotIDs: [snapshot.id], zones: ["us-east-1b"])
+            #expect(try await driver.enableFastSnapshotRestores(wish).map(\.state) == [.optimizing])
+        }
+    }
+
     /// Makes a volume, mounts it and gives the options that the kernel shows.
     private func mountOptions(_ daemon: RunningDaemon, _ request: HostVolumeRequest) async throws -> [String] {
         try await daemon.calling { client in

@@ -317,6 +317,47 @@ import Testing
         }
     }
 
+    @Test("five snapshots of a region have fast restore at most, each in as many zones as there are")
+    func fastRestoreLimit() async throws {
+        try await withRegion { region in
+            let driver = region.driver
+            let volume = try await region.create("one")
+            var ids: [SnapshotID] = []
+            for _ in 0..<6 { ids.append(try await region.completeSnapshot(volume.id)) }
+            let zones: [ZoneName] = [TestRegion.zone, "us-east-1c"]
+            func enable(_ ids: [SnapshotID]) async throws -> [FastSnapshotRestore] {
+                try await driver.enableFastSnapshotRestores(.init(snapshotIDs: ids, zones: zones))
+            }
+            let all = ids
+            #expect(await refusal { try await enable(all) }?.code == .resourceLimitExceeded)
+            #expect(try await driver.describeFastSnapshotRestores(.init()).isEmpty, "all or none")
+            #expect(try await enable(Array(ids.prefix(5))).count == 10)
+            #expect(try await enable([ids[0]]).count == 2, "nothing new")
+            #expect(await refusal { try await enable([all[5]]) }?.code == .resourceLimitExceeded)
+            _ = try await driver.disableFastSnapshotRestores(.init(snapshotIDs: [ids[0]], zones: [zones[0]]))
+            #expect(await refusal { try await enable([all[5]]) }?.code == .resourceLimitExceeded, "in the other zone")
+            _ = try await driver.disableFastSnapshotRestores(.init(snapshotIDs: [ids[0]], zones: [zones[1]]))
+            #expect(try await enable([ids[5]]).count == 2)
+            // Many at once do not get past it together.
+            try await driver.deleteSnapshot(ids[1])
+            let made = try await region.completeSnapshot(volume.id)
+            let refused = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for id in [all[0], made] {
+                    group.addTask {
+                        do {
+                            return try await enable([id]).isEmpty
+                        } catch let error as StorageError where error.code == .resourceLimitExceeded {
+                            return true
+                        }
+                    }
+                }
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(refused == 1)
+            try await driver.close()
+        }
+    }
+
     @Test("a volume that could not be made has spent no credit")
     func failedFastRestore() async throws {
         let refuses = Atomic(false)

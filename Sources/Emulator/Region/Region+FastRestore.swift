@@ -39,16 +39,25 @@ extension Region {
         }
         let snapshots = try Set(request.snapshotIDs).map { try state.snapshots.snapshot($0, in: configuration.name) }
         let ordered = snapshots.sorted { $0.number < $1.number }.map(\.id)
-        return try await exclusively(ordered.map { .snapshot($0) }) { region in
+        return try await exclusively(ordered.map { .snapshot($0) } + [.fastRestores]) { region in
             let now = region.currentTime()
             var records: [FastRestoreRecord] = []
             for id in ordered {
                 let snapshot = try region.state.snapshots.snapshot(id)
                 for zone in Set(request.zones).sorted() { records.append(try change(region, snapshot, zone, now)) }
             }
+            try region.checkFastRestoreCount(adding: records, at: now)
             try await region.effects.commit(records.map { .putFastRestore($0) })
             for record in records { region.state.put(record) }
             return records.map { $0.report(at: now) }
+        }
+    }
+
+    private func checkFastRestoreCount(adding records: [FastRestoreRecord], at now: Date) throws(StorageError) {
+        let known = Set(state.fastRestores.filter { $0.isActive(at: now) }.map(\.snapshot))
+        let wanted = known.union(records.filter { $0.isActive(at: now) }.map(\.snapshot))
+        guard wanted.count <= max(known.count, SnapshotLimits.maximumFastRestored) else {
+            throw .tooManyFastRestored
         }
     }
 
@@ -93,6 +102,12 @@ extension FastRestoreRecord {
 }
 
 extension StorageError {
+    /// EC2's answer to this is not known to us; the code is the one of limits that have none of their own.
+    fileprivate static let tooManyFastRestored = Self(
+        .resourceLimitExceeded,
+        "The region has reached its limit of \(SnapshotLimits.maximumFastRestored) snapshots with fast snapshot restore.",
+        advice: "disable it for another snapshot first")
+
     /// EC2's text for this is not known to us.
     fileprivate static func notFastRestored(_ id: SnapshotID, _ zone: ZoneName) -> Self {
         Self(.incorrectState, "Fast snapshot restore is not enabled for snapshot '\(id)' in availability zone \(zone).")

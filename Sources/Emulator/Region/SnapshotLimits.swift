@@ -23,6 +23,8 @@ public struct SnapshotPolicy: Sendable, Hashable {
 enum SnapshotLimits {
     static let maximumDescriptionLength = 255
     static let maximumPerRegion = 100_000
+    /// Snapshots of a region with fast restore, in however many zones.
+    static let maximumFastRestored = 5
     /// MiB/s. Source: EC2's API reference, CreateVolume.
     static let initializationRates = 100...300
 
