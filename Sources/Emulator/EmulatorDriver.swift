@@ -43,7 +43,7 @@ public final class EmulatorDriver: StorageDriver {
         let effects = RegionEffects(
             catalog: catalog, volumes: volumes,
             snapshots: try SnapshotStore(directory: stateDirectory.appending("snapshots")), exports: exports,
-            beforeStep: beforeStep)
+            logger: logger, beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {

@@ -21,8 +21,8 @@ extension SnapshotStore {
         try forEachReference(of: manifest, change) { _, error in throw error }
     }
 
-    /// - Parameter unreadable: told of what cannot be followed, and why.
-    func forEachReference(
+    /// - Parameter unreadable: told of what cannot be followed, and why; the walk goes on after it.
+    public func forEachReference(
         of manifest: Digest, _ change: (Digest, ObjectKind) throws -> Bool,
         unreadable: (Digest, SnapshotStoreError) throws -> Void
     ) throws {

@@ -16,6 +16,15 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
     case malformed(ObjectKind, Digest, reason: String)
     case failed(ObjectKind, Digest, Errno)
 
+    /// Whether the object is lost, so that reading it once more would not help.
+    public var isDamage: Bool {
+        switch self {
+        case .missing, .damaged, .malformed: true
+        // A disk that cannot be read, and a filesystem that is itself damaged, say so with these.
+        case .failed(_, _, let error): [.ioError, .badMessage, .notRecoverable].contains(error)
+        }
+    }
+
     public var description: String {
         switch self {
         case .missing(let kind, let name): "\(kind.rawValue) \(name) is missing"

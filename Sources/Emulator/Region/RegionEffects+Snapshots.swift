@@ -37,12 +37,7 @@ extension RegionEffects {
     /// Where a volume's missing blocks are; `nil` when it has all.
     func source(of volume: VolumeRecord) throws -> SnapshotSource? {
         guard let origin = volume.origin, !origin.isRestored else { return nil }
-        let title =
-            switch origin.source {
-            case .snapshot(let id): id.rawValue
-            case .volume(let id): "the copy of \(id)"
-            }
-        return SnapshotSource(snapshots, try snapshots.manifest(origin.manifest), title: title)
+        return SnapshotSource(snapshots, try snapshots.manifest(origin.manifest), title: origin.title)
     }
 
     /// Before anything is written into the store: holds what cuts that go on have put into it, and removes what the
@@ -159,16 +154,25 @@ extension RegionEffects {
         try await blocking { try volumes.finish(cut) }
     }
 
-    /// A manifest and all that it needs.
+    /// A manifest and all that it needs, as far as that can be followed.
     func names(below manifest: Digest) async throws -> [Digest] {
         try await copiers.run {
             var names: [Digest] = []
             try snapshots.forEachReference(of: manifest) { name, _ in
                 names.append(name)
                 return true
+            } unreadable: { _, error in
+                try passOver(error)
             }
             return names
         }
+    }
+
+    /// Lets a walk over what goes away pass by what is damaged. What that names keeps its counts, which are too high
+    /// then: it takes space for nothing, but nothing is ever removed that is needed.
+    private func passOver(_ error: SnapshotStoreError) throws {
+        guard error.isDamage else { throw error }
+        logger.error("\(error); what it names stays in the snapshot store, needed or not")
     }
 
     /// Removes those of the objects that nothing needs any more.
@@ -218,12 +222,20 @@ extension RegionEffects {
 
     /// What manifests need that are referred to once more, and once less, as often as they are listed. Holds until the
     /// next change of the counts.
+    ///
+    /// What comes must be whole; what goes may be damaged (`passOver`).
     func referenceDelta(coming: [Digest] = [], going: [Digest] = []) async throws -> ReferenceDelta {
         if coming.isEmpty && going.isEmpty { return ReferenceDelta() }
         return try await copiers.run {
             var count = ReferenceCounting(catalog: catalog)
             for manifest in coming { try snapshots.forEachReference(of: manifest) { try count.add($0, $1) } }
-            for manifest in going { try snapshots.forEachReference(of: manifest) { try count.take($0, $1) } }
+            for manifest in going {
+                try snapshots.forEachReference(of: manifest) {
+                    try count.take($0, $1)
+                } unreadable: { _, error in
+                    try passOver(error)
+                }
+            }
             return count.delta
         }
     }

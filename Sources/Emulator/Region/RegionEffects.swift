@@ -5,6 +5,7 @@
 import BlockStore
 import Dispatch
 import Driver
+import Logging
 import Platform
 import SystemPackage
 
@@ -20,6 +21,7 @@ struct RegionEffects: Sendable {
     let volumes: TrackedVolumes
     let snapshots: SnapshotStore
     let exports: any RegionExports
+    let logger: Logger
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
     /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.
@@ -50,6 +52,8 @@ struct RegionEffects: Sendable {
                 try volumes.create(volume.fileName, sizeBytes: volume.sizeBytes, restoring: source)
                 let count = source.writtenBlocks.reduce(0) { $0 + $1.count }
                 return RestoreProgress(missingBlocks: count, totalBlocks: count)
+            } catch let error as SnapshotStoreError {
+                throw StorageError.unusable(volume.origin, error)
             } catch {
                 throw StorageError.bytes(volume.id, "created", error)
             }

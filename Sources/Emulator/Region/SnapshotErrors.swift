@@ -1,4 +1,5 @@
 // The region's refusals about snapshots, in EC2's codes and words where those are known.
+import BlockStore
 import Driver
 
 extension StorageError {
@@ -16,6 +17,13 @@ extension StorageError {
         Self(
             .incorrectState, "Snapshot is in invalid state - \(state.rawValue)",
             advice: state == .pending ? "wait until it is completed" : nil)
+    }
+
+    /// Ours: EBS keeps what it has.
+    static func unusable(_ origin: VolumeOrigin?, _ error: SnapshotStoreError) -> Self {
+        Self(
+            .snapshotDamaged, "No volume can be made from \(origin?.title ?? "this").", cause: "\(error)",
+            advice: "use another snapshot, and delete this one")
     }
 
     static func snapshotNameTaken(_ name: String, by holder: SnapshotRecord) -> Self {

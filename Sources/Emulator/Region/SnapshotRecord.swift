@@ -83,6 +83,14 @@ struct VolumeOrigin: Hashable, Sendable {
     var initializationRateMiBps: Int?
     var isFastRestored = false
 
+    /// What people call it.
+    var title: String {
+        switch source {
+        case .snapshot(let id): id.rawValue
+        case .volume(let id): "the copy of \(id)"
+        }
+    }
+
     enum Source: Hashable, Sendable {
         case snapshot(SnapshotID)
         /// A copy, through an unnamed snapshot of that volume.
