@@ -96,9 +96,10 @@ public func withDaemon<Result>(
 /// Runs `body` with a daemon, and stops it also when `body` fails.
 public func withDaemon<Result>(
     home: FilePath, arguments: [String] = [], environment: [String: String] = [:],
-    _ body: (RunningDaemon) async throws -> Result
+    replacing: RunningDaemon? = nil, _ body: (RunningDaemon) async throws -> Result
 ) async throws -> Result {
-    let daemon = try await RunningDaemon(home: home, arguments: arguments, environment: environment)
+    let daemon = try await RunningDaemon(
+        home: home, arguments: arguments, environment: environment, replacing: replacing)
     do {
         let result = try await body(daemon)
         try await daemon.stop()
