@@ -169,6 +169,28 @@ extension TestRegion {
         }
     }
 
+    @Test("a volume is not copied over what is damaged in its snapshot, and goes on", arguments: Harm.allCases)
+    func copiesVolumes(_ harm: Harm) async throws {
+        try await withDamage(.segment, harm) { region, _, damaged, whole in
+            let volume = try await region.driver.createVolume(request(damaged))
+            try region.write([0: 6], to: volume.id)
+            let refused = await refusal {
+                try await region.driver.createVolume(
+                    CreateVolumeRequest(zone: TestRegion.zone, type: .gp3, sourceVolumeID: volume.id))
+            }
+            #expect(refused?.code == .snapshotDamaged)
+            #expect(refused?.cause?.hasPrefix("segment ") == true, "\(String(describing: refused))")
+            #expect(try await region.driver.describeVolumes(.all).volumes.count == 2)
+            try region.write([0: 5], to: volume.id)
+            try await region.driver.deleteVolume(volume.id)
+            try await region.driver.deleteSnapshot(damaged)
+            #expect(try await region.damages() == [])
+            #expect(try await region.blocks(of: whole)[0] == 7)
+            #expect(try region.volumes.pendingCuts { _, _ in }.isEmpty)
+            try await region.driver.close()
+        }
+    }
+
     @Test("no volume comes of a damaged manifest, and nothing of it stays", arguments: Harm.allCases)
     func restoresNone(_ harm: Harm) async throws {
         try await withDamage(.manifest, harm) { region, volume, damaged, _ in

@@ -84,9 +84,12 @@ extension StorageError {
     }
 
     fileprivate static func notCopied(_ id: VolumeID, _ error: any Error) -> Self {
-        let isFull = error as? CutFailure == .noSpace
-        return Self(
-            isFull ? .insufficientCapacity : .internalError, "The volume '\(id)' could not be copied.",
-            cause: "\(error)", advice: isFull ? "free space in the state directory" : nil)
+        let message = "The volume '\(id)' could not be copied."
+        return switch error {
+        case CutFailure.noSpace:
+            Self(.insufficientCapacity, message, cause: "\(error)", advice: "free space in the state directory")
+        case is SnapshotStoreError: Self(.snapshotDamaged, message, cause: "\(error)")
+        default: Self(.internalError, message, cause: "\(error)")
+        }
     }
 }
