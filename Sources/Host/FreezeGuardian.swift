@@ -9,6 +9,7 @@
 // What is left is that the guardian itself is killed. Then the daemon thaws by a second one; a daemon that begins
 // does so for what its predecessor's book calls frozen, if both were killed.
 
+import Driver
 import Platform
 import SystemPackage
 

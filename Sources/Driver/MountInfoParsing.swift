@@ -1,7 +1,5 @@
 // One line of /proc/<pid>/mountinfo, see proc_pid_mountinfo(5). Pure; a line that does not parse is left out.
 
-import Driver
-
 /// A block device's or filesystem's number, as the kernel prints it: `7:3`.
 public struct DeviceNumber: Hashable, Sendable, Codable, CustomStringConvertible {
     public var major: Int
@@ -35,8 +33,8 @@ public struct DeviceNumber: Hashable, Sendable, Codable, CustomStringConvertible
     public var description: String { "\(major):\(minor)" }
 
     /// The loop driver's, from the kernel's list of devices.
-    static let loopMajor = 7
-    var isLoop: Bool { major == Self.loopMajor }
+    public static let loopMajor = 7
+    public var isLoop: Bool { major == Self.loopMajor }
 }
 
 extension MountInfo {
