@@ -83,16 +83,19 @@ public struct SnapshotTaskRequest: Hashable, Sendable, Codable {
     public var endpoint: String?
     /// What an import or a pull shall be called; `nil` for what it was.
     public var name: String?
+    /// Of an import or a pull; `nil` for what it was.
+    public var description: String?
 
     public init(
         action: SnapshotTask.Action, snapshotID: SnapshotID? = nil, location: String? = nil,
-        endpoint: String? = nil, name: String? = nil
+        endpoint: String? = nil, name: String? = nil, description: String? = nil
     ) {
         self.action = action
         self.snapshotID = snapshotID
         self.location = location
         self.endpoint = endpoint
         self.name = name
+        self.description = description
     }
 }
 
@@ -103,12 +106,18 @@ public struct SnapshotReport: Hashable, Sendable, Codable {
     public var objectBytes: Int64
     /// Empty for a store in order.
     public var findings: [SnapshotFinding]
+    /// How many more there are than `findings` has; `nil` for none.
+    public var omittedCount: Int?
 
-    public init(snapshotCount: Int, objectCount: Int, objectBytes: Int64, findings: [SnapshotFinding] = []) {
+    public init(
+        snapshotCount: Int, objectCount: Int, objectBytes: Int64, findings: [SnapshotFinding] = [],
+        omittedCount: Int? = nil
+    ) {
         self.snapshotCount = snapshotCount
         self.objectCount = objectCount
         self.objectBytes = objectBytes
         self.findings = findings
+        self.omittedCount = omittedCount
     }
 }
 

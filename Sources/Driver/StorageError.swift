@@ -58,6 +58,8 @@ public struct StorageError: Error, Hashable, Sendable, Codable, CustomStringConv
         public static let snapshotIDMalformed = Code("InvalidSnapshotID.Malformed")
         public static let snapshotInUse = Code("InvalidSnapshot.InUse")
         public static let snapshotLimitExceeded = Code("SnapshotLimitExceeded")
+        /// Not EC2's for this: how many tasks on snapshots may be under way.
+        public static let snapshotTaskLimitExceeded = Code("SnapshotTaskLimitExceeded")
         public static let snapshotNotFound = Code("InvalidSnapshot.NotFound")
         public static let tagLimitExceeded = Code("TagLimitExceeded")
         public static let unavailable = Code("Unavailable")

@@ -39,4 +39,16 @@ extension EmulatorDriver {
     ) async throws -> [FastSnapshotRestore] {
         await region.fastRestores(query)
     }
+
+    public func startSnapshotTask(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
+        try await region.startSnapshotTask(request)
+    }
+
+    public func describeSnapshotTasks(ids: [SnapshotTaskID]) async throws -> [SnapshotTask] {
+        try await region.snapshotTasks(ids: ids)
+    }
+
+    public func cancelSnapshotTask(_ id: SnapshotTaskID) async throws {
+        try await region.cancelSnapshotTask(id)
+    }
 }

@@ -15,7 +15,7 @@ public final class EmulatorDriver: StorageDriver {
 
     let region: Region
     private let description: DriverDescription
-    /// Now and then keeps credit balances, and ends what volumes have restored.
+    /// Now and then keeps credit balances, and ends what volumes have restored and imports have left.
     private let keeper: Task<Void, Never>
     /// Makes a data point of CloudWatch's metrics each minute.
     private let metricKeeper: Task<Void, Never>
@@ -43,19 +43,20 @@ public final class EmulatorDriver: StorageDriver {
         let effects = RegionEffects(
             catalog: catalog, volumes: volumes,
             snapshots: try SnapshotStore(directory: stateDirectory.appending("snapshots")), exports: exports,
-            logger: logger, beforeStep: beforeStep)
+            tree: configuration.mountPoint, logger: logger, beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {
             await $0.keepCredits()
             await $0.endRestores()
+            await $0.endLeftovers()
         }
         metricKeeper = Self.keep(region, clock, after: { $0.timeToNextMinute() }) { await $0.endMetricMinute() }
         description = DriverDescription(
             name: Self.name, region: configuration.name,
             capabilities: [
                 .registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes, .snapshots,
-                .fastSnapshotRestores, .copyVolumes,
+                .snapshotTasks, .fastSnapshotRestores, .copyVolumes,
             ],
             volumeTypes: VolumeTypeLimits.all.map(\.type))
     }

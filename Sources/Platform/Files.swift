@@ -222,6 +222,13 @@ extension FileDescriptor {
         FileDescriptor(rawValue: try shimCall { unsafe cplatform_memory_file(name) })
     }
 
+    /// Takes the open file for itself, until it is closed; `.wouldBlock` when somebody else has it.
+    ///
+    /// The corresponding C function is `flock`.
+    public func lockAlone() throws(Errno) {
+        try systemCall { flock(rawValue, LOCK_EX | LOCK_NB) }
+    }
+
     /// Whether a program started by this process inherits the descriptor.
     ///
     /// The corresponding C function is `fcntl` with `F_SETFD`.
@@ -238,6 +245,8 @@ public struct FileStatus: Sendable, Hashable {
     public var modified: FileTime
     public var changed: FileTime
     public var accessed: FileTime
+    /// Whether it is neither a directory nor a device, a pipe or a socket.
+    public var isRegular: Bool
 
     init(_ status: Glibc.stat) {
         sizeBytes = Int64(status.st_size)
@@ -245,6 +254,7 @@ public struct FileStatus: Sendable, Hashable {
         modified = FileTime(seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
         changed = FileTime(seconds: status.st_ctim.tv_sec, nanoseconds: status.st_ctim.tv_nsec)
         accessed = FileTime(seconds: status.st_atim.tv_sec, nanoseconds: status.st_atim.tv_nsec)
+        isRegular = status.st_mode & S_IFMT == S_IFREG
     }
 
     /// The corresponding C function is `stat`.

@@ -8,26 +8,31 @@ public final class ConformanceSubject: Sendable {
     public let instances: [Instance]
     /// A running instance in another zone.
     public let elsewhere: Instance
+    /// Where the driver's machine lets cases have files.
+    let directory: String
     private let label: String
     private let lastNumber = Mutex(0)
 
     /// - Parameters:
     ///   - instances: three at least, in one zone.
+    ///   - directory: where files can be made, on the driver's machine, which is this one.
     ///   - label: the beginning of the names of everything that the cases make.
     public init(
-        driver: any StorageDriver, instances: [Instance], elsewhere: Instance, label: String = "conformance"
+        driver: any StorageDriver, instances: [Instance], elsewhere: Instance, directory: String,
+        label: String = "conformance"
     ) {
         precondition(instances.count >= 3 && Set(instances.map(\.zone)).count == 1)
         precondition(elsewhere.zone != instances[0].zone)
         self.driver = driver
         self.instances = instances
         self.elsewhere = elsewhere
+        self.directory = directory
         self.label = label
     }
 
     /// A subject with new instances, for drivers that can register them.
     public static func registering(
-        on driver: any StorageDriver, label: String = "conformance"
+        on driver: any StorageDriver, directory: String, label: String = "conformance"
     ) async throws -> ConformanceSubject {
         let zones = try await driver.describeZones()
         guard zones.count >= 2 else {
@@ -41,7 +46,8 @@ public final class ConformanceSubject: Sendable {
         }
         let elsewhere = try await driver.registerInstance(
             RegisterInstanceRequest(name: "\(label)-elsewhere", zone: zones[1].name))
-        return ConformanceSubject(driver: driver, instances: instances, elsewhere: elsewhere, label: label)
+        return ConformanceSubject(
+            driver: driver, instances: instances, elsewhere: elsewhere, directory: directory, label: label)
     }
 
     var zone: ZoneName { instances[0].zone }

@@ -51,6 +51,25 @@ struct SnapshotFixture {
         return count
     }
 
+    /// Counts and verifies everything, while nothing else happens.
+    func check(_ holders: [(id: String, manifest: Digest)], recorded: [Digest: Int]) throws -> CheckReport {
+        var count = ReferenceCount()
+        for holder in holders { try count.add(holder.manifest, in: store) }
+        var report = CheckReport(objectCount: count.objectCount)
+        try store.verify(count, failed: { report.failures[$0] = $1 }, progress: { _, _ in })
+        report.uses = try store.uses(of: Set(report.failures.keys), by: holders, check: {})
+        count.forEachObject { name, _ in
+            if count.disagrees(name, recorded: recorded[name] ?? 0) { report.miscounted.insert(name) }
+        }
+        for (name, number) in recorded where number != 0 && count.disagrees(name, recorded: number) {
+            report.miscounted.insert(name)
+        }
+        try store.forEachName { name in
+            if count.count(of: name) == 0, recorded[name] == nil { report.unreferenced.insert(name) }
+        }
+        return report
+    }
+
     /// Changes one byte of an object's file, or makes the file shorter.
     func damage(_ name: Digest, at offset: Int64? = nil, length: Int64? = nil) throws {
         let file = try FileDescriptor.openFile(store.files.path(of: name), .readWrite)
@@ -82,4 +101,13 @@ extension SnapshotStore {
     func number(of name: Digest) throws -> Int {
         try bytes(of: name).suffix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     }
+}
+
+/// What is not in order in a store.
+struct CheckReport: Equatable {
+    var objectCount = 0
+    var failures: [Digest: SnapshotStoreError] = [:]
+    var uses: [Digest: [ObjectUse]] = [:]
+    var miscounted: Set<Digest> = []
+    var unreferenced: Set<Digest> = []
 }

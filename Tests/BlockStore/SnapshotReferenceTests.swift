@@ -54,8 +54,8 @@ private struct Counts {
                     alive.append((manifest, model))
                 }
                 let snapshots = alive.enumerated().map { (id: "snap-\($0)", manifest: $1.manifest.name) }
-                let report = try fixture.store.check(snapshots, recorded: counts.counts)
-                #expect(report.problems == [], "seed \(seed), step \(step)")
+                let report = try fixture.check(snapshots, recorded: counts.counts)
+                #expect(report == CheckReport(objectCount: report.objectCount), "seed \(seed), step \(step)")
                 #expect(try fixture.objectCount() == counts.counts.count, "seed \(seed), step \(step)")
             }
             for (manifest, model) in alive { #expect(try fixture.numbers(in: manifest) == model, "seed \(seed)") }
@@ -103,15 +103,12 @@ private struct Counts {
             let name = try #require(try SnapshotSource(fixture.store, first).blockName(5))
             try fixture.damage(name, at: 100)
             let snapshots = [(id: "snap-a", manifest: first.name), (id: "snap-b", manifest: second.name)]
-            let report = try fixture.store.check(snapshots, recorded: counts.counts)
-            let uses: [SnapshotCheckReport.Use] = [
-                .init(snapshot: "snap-a", blocks: 5..<6), .init(snapshot: "snap-b", blocks: 5..<6),
-                .init(snapshot: "snap-b", blocks: 6..<7),
-            ]
-            #expect(report.problems == [.unreadable(.damaged(.block, name), uses: uses)])
+            let report = try fixture.check(snapshots, recorded: counts.counts)
+            #expect(report.failures == [name: .damaged(.block, name)])
             #expect(
-                report.problems.first?.description
-                    == "block \(name) is damaged; needed by block 5 of snap-a, block 5 of snap-b, block 6 of snap-b")
+                report.uses[name]?.map(\.description) == [
+                    "block 5 of snap-a", "block 5 of snap-b", "block 6 of snap-b",
+                ])
         }
     }
 
@@ -124,12 +121,14 @@ private struct Counts {
             let segment = try #require(first.segmentName(4))
             #expect(try fixture.remove([segment, second.name]) == [])
             let snapshots = [(id: "snap-a", manifest: first.name), (id: "snap-b", manifest: second.name)]
-            let report = try fixture.store.check(snapshots, recorded: counts.counts)
-            let expected: Set<SnapshotCheckReport.Problem> = [
-                .unreadable(.missing(.segment, segment), uses: [.init(snapshot: "snap-a", blocks: 256..<300)]),
-                .unreadable(.missing(.manifest, second.name), uses: [.init(snapshot: "snap-b", blocks: nil)]),
-            ]
-            #expect(Set(report.problems) == expected)
+            let report = try fixture.check(snapshots, recorded: counts.counts)
+            #expect(
+                report.failures
+                    == [segment: .missing(.segment, segment), second.name: .missing(.manifest, second.name)])
+            #expect(
+                report.uses.mapValues { $0.map(\.description) }
+                    == [segment: ["blocks 256 to 299 of snap-a"], second.name: ["all of snap-b"]])
+            #expect(report.miscounted == [] && report.unreferenced == [])
         }
     }
 
@@ -148,13 +147,11 @@ private struct Counts {
             let forgotten = try #require(try writer.put(SnapshotFixture.block(99)))
             let removable = try #require(try writer.put(SnapshotFixture.block(100)))
             counts.counts[removable] = 0
-            let report = try fixture.store.check([("snap-a", manifest.name)], recorded: counts.counts)
-            let expected: Set<SnapshotCheckReport.Problem> = [
-                .miscounted(twice, recorded: 1, actual: 2), .miscounted(once, recorded: 3, actual: 1),
-                .unreferenced(forgotten),
-            ]
-            #expect(Set(report.problems) == expected)
-            #expect(report.checkedObjects == 4)
+            let report = try fixture.check([("snap-a", manifest.name)], recorded: counts.counts)
+            #expect(report.miscounted == [twice, once])
+            #expect(report.unreferenced == [forgotten])
+            #expect(report.failures == [:])
+            #expect(report.objectCount == 4)
         }
     }
 }

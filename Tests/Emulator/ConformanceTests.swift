@@ -20,7 +20,7 @@ import Testing
                 stateDirectory: directory, exports: try ExportTable(store: store, clock: SystemClock()),
                 clock: SystemClock(), random: SeededRandom(seed: 1), logger: Logger(label: "test"))
             #expect(behaviour.needs.isSubset(of: driver.describeDriver().capabilities))
-            try await behaviour.run(try await ConformanceSubject.registering(on: driver))
+            try await behaviour.run(try await ConformanceSubject.registering(on: driver, directory: directory.string))
             #expect(try await driver.describeVolumes(.all).volumes.isEmpty, "the case leaves nothing behind")
             #expect(try store.names().isEmpty)
             for region in ["us-east-1", "eu-north-1"] {

@@ -140,10 +140,10 @@ import Testing
             try await catalog.commit([references(.block, [1: 3, 2: -1])])
             let counts = try [1, 2, 3, 4].map { try catalog.referenceCount(of: Sample.digest($0)) }
             #expect(counts == [5, 0, 0, 1])
-            #expect(try catalog.objects(beginningWith: 4) == [Sample.digest(4)])
-            #expect(try catalog.objects(beginningWith: 255).isEmpty)
+            #expect(try catalog.referenceCounts(beginningWith: 4) == [Sample.digest(4): 1])
+            #expect(try catalog.referenceCounts(beginningWith: 255).isEmpty)
             try await catalog.commit([references(.block, [255: 1])])
-            #expect(try catalog.objects(beginningWith: 255) == [Sample.digest(255)])
+            #expect(try catalog.referenceCounts(beginningWith: 255) == [Sample.digest(255): 1])
             try await catalog.commit([references(.block, [255: -1])])
             var seen: [Digest: ObjectKind] = [:]
             try catalog.forEachObject { digest, kind, _ in seen[digest] = kind }

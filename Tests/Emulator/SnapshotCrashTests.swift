@@ -93,7 +93,27 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         { region in try await region.driver.deleteVolume(Self.volume(name, in: region)) }
     }
 
+    /// A task into or out of a file beside the region's state, and its end.
+    private static func task(
+        _ action: SnapshotTask.Action, _ file: String, of snapshot: String? = nil, name: String? = nil
+    ) -> Scene {
+        { region in
+            var request = SnapshotTaskRequest(
+                action: action, location: region.directory.appending(file).string, name: name)
+            if let snapshot { request.snapshotID = try await Self.snapshot(snapshot, in: region) }
+            if let error = try await region.ended(request).error { throw error }
+        }
+    }
+
+    static let export = SnapshotPlay("export", task(.export, "copy", of: "first"))
+
     static let all: [SnapshotPlay] = [
+        export,
+        SnapshotPlay("export, and delete", task(.export, "copy", of: "first"), delete("first")),
+        SnapshotPlay("import", task(.import, "exported", name: "second")),
+        SnapshotPlay(
+            "import what is not there any more, and restore it", delete("first"), task(.import, "exported"),
+            restore("new", from: "first")),
         SnapshotPlay("create", create("second")),
         SnapshotPlay("create two at one instant") { region in
             _ = try await region.createSnapshots(
@@ -139,7 +159,7 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
 
 @Suite struct SnapshotCrashTests {
     /// A region's state, of which each run gets a copy: the same down to ids and times.
-    private func withPreparedState<Result: Sendable>(
+    func withPreparedState<Result: Sendable>(
         _ body: (FilePath) async throws -> Result
     ) async throws -> Result {
         try await withTemporaryDirectory { directory in
@@ -150,12 +170,15 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
             try region.write([0: 4], to: two.id)
             _ = try await region.completeSnapshot(one.id, name: "first")
             try region.write([1: 5, 700: 6], to: one.id)
+            let first = try #require(try await region.snapshots.first)
+            let file = directory.appending("exported").string
+            _ = try await region.ended(SnapshotTaskRequest(action: .export, snapshotID: first.id, location: file))
             try await region.driver.close()
             return try await body(directory)
         }
     }
 
-    private func withCopy<Result: Sendable>(
+    func withCopy<Result: Sendable>(
         of state: FilePath, _ crash: Crash = Crash(), _ body: (TestRegion, Crash) async throws -> Result
     ) async throws -> Result {
         try await withTemporaryDirectory { directory in
@@ -170,7 +193,7 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
     }
 
     /// What there is before the first scene, and after each.
-    private func allowed(_ play: SnapshotPlay, _ state: FilePath) async throws -> [SnapshotSight] {
+    func allowed(_ play: SnapshotPlay, _ state: FilePath) async throws -> [SnapshotSight] {
         var sights: [SnapshotSight] = []
         for count in 0...play.scenes.count {
             try await withCopy(of: state) { region, _ in
@@ -195,7 +218,7 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
     }
 
     /// Runs `body` on the region of the next process for each step, from one on, at which the last one may have died.
-    private func forEachStep(
+    func forEachStep(
         of play: SnapshotPlay, _ state: FilePath, from first: Int = 0, every stride: Int = 1, boot: String = "boot-1",
         _ body: (TestRegion, Comment) async throws -> Void
     ) async throws {

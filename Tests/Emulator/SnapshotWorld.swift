@@ -87,28 +87,31 @@ extension TestRegion {
         try #require(try await driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots.first)
     }
 
-    /// Everything that the catalog says needs a manifest.
-    var references: [(id: String, manifest: Digest)] {
-        get async {
-            let state = await driver.region.state
-            let snapshots = state.snapshots.snapshots.values.flatMap { snapshot in
-                [snapshot.content?.manifest, snapshot.base].compactMap { $0 }.map { (snapshot.id.rawValue, $0) }
-            }
-            return snapshots
-                + state.volumes.values.compactMap { volume in volume.neededManifest.map { (volume.id.rawValue, $0) } }
-        }
-    }
-
     /// Whether counts, manifests and files of the store tell the same story, and no cut is left over.
     func checkStore(_ comment: Comment, line: SourceLocation = #_sourceLocation) async throws {
         try await driver.finishSnapshotWork()
-        let effects = await driver.region.effects
-        var recorded: [Digest: Int] = [:]
-        try effects.catalog.forEachObject { name, _, count in recorded[name] = Int(count) }
-        let report = try effects.snapshots.check(await references, recorded: recorded)
-        #expect(report.problems.isEmpty, comment, sourceLocation: line)
+        let checked = try await ended(SnapshotTaskRequest(action: .check))
+        #expect(checked.report?.findings == [], comment, sourceLocation: line)
         let cuts = try volumes.pendingCuts { cut, error in Issue.record("\(cut): \(error)", sourceLocation: line) }
         #expect(cuts.isEmpty, comment, sourceLocation: line)
+    }
+}
+
+extension TestRegion {
+    /// Returns once something has come about.
+    func wait(until holds: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try await !holds() {
+            try #require(ContinuousClock.now < deadline, "it never came about")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// Begins a task, and gives it as it is when it has ended.
+    func ended(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
+        let task = try await driver.startSnapshotTask(request)
+        try await driver.finishSnapshotWork()
+        return try #require(try await driver.describeSnapshotTasks(ids: [task.id]).first)
     }
 }
 

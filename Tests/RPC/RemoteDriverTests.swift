@@ -17,7 +17,10 @@ import Testing
         try await withServer(modification: ModificationPolicy(modifying: .zero)) { server in
             let driver = server.remote()
             #expect(behaviour.needs.isSubset(of: try await driver.describeDriver().capabilities))
-            try await behaviour.run(try await ConformanceSubject.registering(on: driver))
+            try await withTemporaryDirectory { files in
+                try await behaviour.run(
+                    try await ConformanceSubject.registering(on: driver, directory: files.string))
+            }
             #expect(try await server.driver.describeVolumes(.all).volumes.isEmpty, "the case leaves nothing behind")
         }
     }

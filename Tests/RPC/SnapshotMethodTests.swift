@@ -94,7 +94,7 @@ import Testing
         try await withRecorder { (remote, recorder) async throws -> Void in
             let request = SnapshotTaskRequest(
                 action: .pull, snapshotID: "snap-1", location: "s3://b/p", endpoint: "http://localhost:5000",
-                name: "n")
+                name: "n", description: "d")
             #expect(try await remote.startSnapshotTask(request) == Stage.task)
             #expect(recorder.last() == request)
             #expect(try await remote.describeSnapshotTasks(ids: ["task-1"]) == [Stage.task, Stage.check])

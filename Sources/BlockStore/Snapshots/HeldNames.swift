@@ -4,6 +4,8 @@
 struct HeldNames: Sendable {
     private static let bitCount: UInt64 = 1 << 23
     private var words: [UInt64] = []
+    /// Every name, until it is known which ones.
+    var holdsAll = false
 
     mutating func insert(_ name: Digest) {
         if words.isEmpty { words = Array(repeating: 0, count: Int(Self.bitCount / 64)) }
@@ -12,6 +14,7 @@ struct HeldNames: Sendable {
     }
 
     func mayHold(_ name: Digest) -> Bool {
+        if holdsAll { return true }
         if words.isEmpty { return false }
         let bit = name.prefix % Self.bitCount
         return words[Int(bit / 64)] >> (bit % 64) & 1 == 1

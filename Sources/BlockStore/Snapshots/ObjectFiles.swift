@@ -49,9 +49,12 @@ final class ObjectFiles: Sendable {
     }
 
     /// Writes an object unless it is there. One whose length is wrong is written anew.
-    func put(_ bytes: RawSpan, as name: Digest) throws(Errno) {
+    ///
+    /// - Returns: whether it had to be written.
+    @discardableResult
+    func put(_ bytes: RawSpan, as name: Digest) throws(Errno) -> Bool {
         let path = path(of: name)
-        if try sizeBytes(of: path) == Int64(bytes.byteCount) { return }
+        if try sizeBytes(of: path) == Int64(bytes.byteCount) { return false }
         let (file, fresh) = try makeIncoming()
         do throws(Errno) {
             defer { file.closeIgnoringErrors() }
@@ -66,6 +69,7 @@ final class ObjectFiles: Sendable {
             try createDirectories(path.removingLastComponent())
             try renameFile(fresh, to: path)
         }
+        return true
     }
 
     private func makeIncoming() throws(Errno) -> (FileDescriptor, FilePath) {

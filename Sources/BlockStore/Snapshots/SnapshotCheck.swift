@@ -1,164 +1,99 @@
-/// What `SnapshotStore.check` found. Nothing is repaired.
-public struct SnapshotCheckReport: Hashable, Sendable {
-    public var problems: [Problem] = []
-    public var checkedObjects = 0
+// The pieces of a check of the store. Nothing is repaired. How they are put together while snapshots come and go is
+// the work of whoever keeps the catalog.
+import SystemPackage
 
-    /// Where a snapshot needs an object: these of its blocks, or, of a manifest, all.
-    public struct Use: Hashable, Sendable {
-        public let snapshot: String
-        /// `nil`: the whole snapshot.
-        public let blocks: Range<Int>?
-    }
+/// Where an object is needed: these blocks of a snapshot, or, for a manifest, all.
+public struct ObjectUse: Hashable, Sendable, CustomStringConvertible {
+    /// What refers to the manifest.
+    public let holder: String
+    /// `nil`: all of it.
+    public let blocks: Range<Int>?
 
-    public enum Problem: Hashable, Sendable, CustomStringConvertible {
-        case unreadable(SnapshotStoreError, uses: [Use])
-        /// The catalog's count of an object's references is wrong.
-        case miscounted(Digest, recorded: Int, actual: Int)
-        /// It is there, and neither the catalog nor a snapshot knows of it: it only takes space.
-        case unreferenced(Digest)
-
-        public var description: String {
-            switch self {
-            case .unreadable(let error, let uses):
-                "\(error); needed by " + uses.map(\.description).joined(separator: ", ")
-            case .miscounted(let name, let recorded, let actual):
-                "object \(name) has \(actual) references, the catalog counts \(recorded)"
-            case .unreferenced(let name): "object \(name) belongs to no snapshot"
-            }
-        }
-    }
-}
-
-extension SnapshotCheckReport.Use: CustomStringConvertible {
-    public var description: String {
-        guard let blocks else { return "all of \(snapshot)" }
-        return blocks.count == 1
-            ? "block \(blocks.lowerBound) of \(snapshot)"
-            : "blocks \(blocks.lowerBound) to \(blocks.upperBound - 1) of \(snapshot)"
-    }
+    public var description: String { blocks.map { "\($0.blockText) of \(holder)" } ?? "all of \(holder)" }
 }
 
 extension SnapshotStore {
-    /// Counts all references anew from the manifests, and verifies every object's bytes.
-    ///
-    /// Objects that are `recorded`, though with no references, are the catalog's to remove. Where a tree cannot be
-    /// followed, what lies below it is not known: then only counts that are too low are told of.
-    ///
-    /// Takes memory for each object, unlike all else here.
+    /// Reads and verifies every object that is counted.
     ///
     /// - Parameters:
-    ///   - snapshots: every reference that the catalog has to a manifest.
-    ///   - recorded: the catalog's counts.
-    ///   - progress: called with how many objects have been verified, and of how many.
-    public func check(
-        _ snapshots: [(id: String, manifest: Digest)], recorded: [Digest: Int],
-        progress: (Int, Int) throws -> Void = { _, _ in }
-    ) throws -> SnapshotCheckReport {
-        var count = ReferenceCount()
-        for snapshot in snapshots { try count.add(snapshot.manifest, in: self) }
-        var failures = count.unreadable
-        try verifyBlocks(count.references, &failures, progress)
-        var report = SnapshotCheckReport()
-        report.checkedObjects = count.references.count
-        for (name, error) in failures.sorted(by: { $0.key < $1.key }) {
-            report.problems.append(.unreadable(error, uses: try uses(of: name, by: snapshots)))
-        }
-        report.problems += count.miscounts(recorded)
-        if count.isWhole { report.problems += try unreferenced(count.references, recorded) }
-        return report
-    }
-
-    private func verifyBlocks(
-        _ references: [Digest: ReferenceCount.Entry], _ failures: inout [Digest: SnapshotStoreError],
-        _ progress: (Int, Int) throws -> Void
+    ///   - failed: told of each one that cannot be had.
+    ///   - progress: called with the bytes of each object that was looked at.
+    public func verify(
+        _ count: ReferenceCount, failed: (Digest, SnapshotStoreError) throws -> Void,
+        progress: (ObjectKind, Int64) throws -> Void
     ) throws {
         let buffer = BlockBuffer()
-        var done = 0
-        for (name, entry) in references {
-            if entry.kind == .block {
-                do throws(SnapshotStoreError) {
-                    try buffer.fill { (span) throws(SnapshotStoreError) in try readBlock(name, into: &span) }
-                } catch {
-                    failures[name] = error
-                }
+        try count.forEachObject { name, kind in
+            var bytes: Int64 = 0
+            do throws(SnapshotStoreError) {
+                bytes = try verify(name, kind, buffer)
+            } catch {
+                try failed(name, error)
             }
-            done += 1
-            try progress(done, references.count)
+            try progress(kind, bytes)
         }
     }
 
-    private func unreferenced(
-        _ references: [Digest: ReferenceCount.Entry], _ recorded: [Digest: Int]
-    ) throws -> [SnapshotCheckReport.Problem] {
-        var problems: [SnapshotCheckReport.Problem] = []
-        try forEachName { name in
-            if references[name] == nil, recorded[name] == nil { problems.append(.unreferenced(name)) }
+    /// Whether an object is still as `verify` said.
+    public func failure(of name: Digest, _ kind: ObjectKind) -> SnapshotStoreError? {
+        do throws(SnapshotStoreError) {
+            _ = try verify(name, kind, BlockBuffer())
+            return nil
+        } catch {
+            return error
         }
-        return problems
     }
 
-    /// Where an object is needed. Walks over everything: only for what is broken.
-    private func uses(
-        of name: Digest, by snapshots: [(id: String, manifest: Digest)]
-    ) throws -> [SnapshotCheckReport.Use] {
-        var uses: [SnapshotCheckReport.Use] = []
-        for (id, manifest) in snapshots {
-            if manifest == name { uses.append(.init(snapshot: id, blocks: nil)) }
+    private func verify(
+        _ name: Digest, _ kind: ObjectKind, _ buffer: borrowing BlockBuffer
+    ) throws(SnapshotStoreError) -> Int64 {
+        switch kind {
+        case .block:
+            try buffer.fill { (span) throws(SnapshotStoreError) in try readBlock(name, into: &span) }
+            return VolumeBlock.bytes
+        case .segment: return Int64(try segment(name).encoded.count)
+        case .manifest: return Int64(try manifest(name).encoded.count)
+        }
+    }
+
+    /// Where objects are needed. Walks over everything, each segment once: only for what is broken.
+    ///
+    /// - Parameter holders: every reference to a manifest that there is.
+    public func uses(
+        of names: Set<Digest>, by holders: [(id: String, manifest: Digest)], check: () throws -> Void
+    ) throws -> [Digest: [ObjectUse]] {
+        var uses: [Digest: [ObjectUse]] = [:]
+        var places: [Digest: [(place: Int, name: Digest)]] = [:]
+        for (id, manifest) in holders {
+            if names.contains(manifest) { uses[manifest, default: []].append(ObjectUse(holder: id, blocks: nil)) }
             guard let whole = readable({ () throws(SnapshotStoreError) in try self.manifest(manifest) }) else {
                 continue
             }
             for entry in whole.segments {
-                let start = Int(entry.index) * Segment.blockCount
-                if entry.name == name {
-                    let end = min(start + Segment.blockCount, whole.blockCount)
-                    uses.append(.init(snapshot: id, blocks: start..<end))
+                try check()
+                let blocks = whole.blocks(of: entry)
+                if names.contains(entry.name) {
+                    uses[entry.name, default: []].append(ObjectUse(holder: id, blocks: blocks))
                 }
-                guard let segment = readable({ () throws(SnapshotStoreError) in try segment(entry.name) }) else {
-                    continue
-                }
-                for place in segment.names.indices where segment[place] == name {
-                    uses.append(.init(snapshot: id, blocks: start + place..<start + place + 1))
+                if places[entry.name] == nil { places[entry.name] = self.places(of: names, in: entry.name) }
+                for (place, name) in places[entry.name] ?? [] {
+                    let block = blocks.lowerBound + place
+                    uses[name, default: []].append(ObjectUse(holder: id, blocks: block..<block + 1))
                 }
             }
         }
         return uses
     }
 
-    /// Nil for what cannot be read, which is a problem of its own in the report.
+    private func places(of names: Set<Digest>, in segment: Digest) -> [(place: Int, name: Digest)] {
+        guard let segment = readable({ () throws(SnapshotStoreError) in try self.segment(segment) }) else { return [] }
+        return segment.names.enumerated().compactMap { place, name in
+            name.flatMap { names.contains($0) ? (place, $0) : nil }
+        }
+    }
+
+    /// Nil for what cannot be read, which is found by itself.
     private func readable<Value>(_ read: () throws(SnapshotStoreError) -> Value) -> Value? {
         do throws(SnapshotStoreError) { return try read() } catch { return nil }
-    }
-}
-
-/// References, counted from manifests alone.
-private struct ReferenceCount {
-    struct Entry {
-        let kind: ObjectKind
-        var count: Int
-    }
-
-    private(set) var references: [Digest: Entry] = [:]
-    private(set) var unreadable: [Digest: SnapshotStoreError] = [:]
-
-    /// Whether every tree could be followed to its blocks.
-    var isWhole: Bool { unreadable.isEmpty }
-
-    mutating func add(_ manifest: Digest, in store: SnapshotStore) throws {
-        try store.forEachReference(of: manifest) { name, kind in
-            references[name, default: Entry(kind: kind, count: 0)].count += 1
-            return references[name]?.count == 1
-        } unreadable: { name, error in
-            unreadable[name] = error
-        }
-    }
-
-    func miscounts(_ recorded: [Digest: Int]) -> [SnapshotCheckReport.Problem] {
-        let names = Set(references.keys).union(recorded.keys)
-        return names.sorted().compactMap { name in
-            let actual = references[name]?.count ?? 0
-            let known = recorded[name] ?? 0
-            if actual == known || (!isWhole && actual < known) { return nil }
-            return .miscounted(name, recorded: known, actual: actual)
-        }
     }
 }

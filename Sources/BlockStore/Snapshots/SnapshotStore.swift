@@ -47,6 +47,14 @@ public final class SnapshotStore: Sendable {
         }
     }
 
+    /// From now on nothing is removed, or only what no writer holds by name.
+    func holdAll(_ holdsAll: Bool, for writer: Int) {
+        writers.withLock { $0.held[writer]?.holdsAll = holdsAll }
+    }
+
+    /// Whether somebody may be about to refer to an object.
+    public func mayBeHeld(_ name: Digest) -> Bool { writers.withLock { $0.mayHold(name) } }
+
     func release(_ writer: Int) {
         writers.withLock { _ = $0.held.removeValue(forKey: writer) }
     }
@@ -158,6 +166,8 @@ public final class SnapshotStore: Sendable {
         try body()
         return true
     }
+
+    public func has(_ name: Digest) throws(Errno) -> Bool { try files.sizeBytes(of: name) != nil }
 
     /// Each object that is there, in the order of the names.
     public func forEachName(_ body: (Digest) throws -> Void) throws { try files.forEachName(body) }

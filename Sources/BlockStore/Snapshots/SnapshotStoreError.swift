@@ -25,6 +25,12 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
         }
     }
 
+    public var kind: ObjectKind {
+        switch self {
+        case .missing(let kind, _), .damaged(let kind, _), .malformed(let kind, _, _), .failed(let kind, _, _): kind
+        }
+    }
+
     public var description: String {
         switch self {
         case .missing(let kind, let name): "\(kind.rawValue) \(name) is missing"

@@ -32,14 +32,39 @@ public final class SnapshotWriter: BlockSink {
         }
     }
 
+    /// Lets no object that the catalog refers to now be removed, until `holdOnly` says which ones are meant.
+    public func holdAll() { store.holdAll(true, for: number) }
+
+    /// Holds a manifest and all that it needs, and what was put, and nothing else any more.
+    ///
+    /// - Returns: how many blocks the manifest has, those that are the same counted as often as they are there.
+    public func holdOnly(_ manifest: Digest, check: () throws -> Void = {}) throws -> Int {
+        var count = 0
+        hold(manifest)
+        try store.forEachSegment(of: try store.manifest(manifest)) { entry, segment in
+            try check()
+            hold(entry.name)
+            for case let name? in segment.names {
+                hold(name)
+                count += 1
+            }
+        }
+        holdNoOthers()
+        return count
+    }
+
+    /// Ends `holdAll`.
+    public func holdNoOthers() { store.holdAll(false, for: number) }
+
     func hold(_ name: Digest) { store.hold(name, for: number) }
 
-    func putObject(_ bytes: RawSpan) throws(Errno) -> Digest {
+    func putObject(_ bytes: RawSpan) throws(Errno) -> Digest { try putNewObject(bytes).name }
+
+    func putNewObject(_ bytes: RawSpan) throws(Errno) -> (name: Digest, isNew: Bool) {
         let name = Digest(of: bytes)
         // Held before it is looked for: see `remove`.
         hold(name)
-        try store.files.put(bytes, as: name)
-        return name
+        return (name, try store.files.put(bytes, as: name))
     }
 
     /// The snapshot is in the catalog, or was given up.

@@ -62,16 +62,16 @@ extension Catalog {
         }
     }
 
-    /// The objects that something needs whose names begin so: a 256th of all.
-    func objects(beginningWith byte: UInt8) throws -> Set<Digest> {
+    /// The objects that something needs whose names begin so, a 256th of all, and how many references each has.
+    func referenceCounts(beginningWith byte: UInt8) throws -> [Digest: Int] {
         try reading { database in
             let end = byte == .max ? Data(repeating: .max, count: Digest.byteCount + 1) : Data([byte + 1])
             let rows = try Row.fetchCursor(
-                database, sql: "SELECT digest FROM objects WHERE digest >= ? AND digest < ?",
+                database, sql: "SELECT digest, referenceCount FROM objects WHERE digest >= ? AND digest < ?",
                 arguments: [Data([byte]), end])
-            var names: Set<Digest> = []
-            while let row = try rows.next() { names.insert(try Digest(catalogData: row["digest"])) }
-            return names
+            var counts: [Digest: Int] = [:]
+            while let row = try rows.next() { counts[try Digest(catalogData: row["digest"])] = row["referenceCount"] }
+            return counts
         }
     }
 

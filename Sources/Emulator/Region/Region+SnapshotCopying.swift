@@ -192,7 +192,7 @@ extension Region {
     }
 
     /// What a writer may be about to refer to stays until that one has ended, and this is called again.
-    private func removeLitter() {
+    func removeLitter() {
         guard !work.litter.isEmpty || work.removal != nil, !work.end.isHere else { return }
         if work.removal != nil {
             work.removesAgain = true

@@ -8,6 +8,12 @@ import BlockStore
 import Driver
 import Synchronization
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// What is under way for snapshots. It begins and ends with the process: the catalog and the cuts tell what is left.
 struct SnapshotWork: Sendable {
     /// Of pending snapshots that are not copies of others.
@@ -27,6 +33,11 @@ struct SnapshotWork: Sendable {
     var removesAgain = false
     /// Ends when the store may be written.
     var preparation: Task<Void, any Error>?
+    var tasks = SnapshotTasks()
+    /// Until then what nothing refers to may be what an import left that ended early.
+    var leftoverEnd: Date?
+    /// Removes that.
+    var sweep: Task<Void, Never>?
     let end = EndOfWork()
 }
 
@@ -94,6 +105,8 @@ extension Region {
         await finishHydrations()
         await endRestores()
         while let job = work.jobs.values.first { await job.value }
+        await finishSnapshotTasks()
+        await work.sweep?.value
         while let removal = work.removal { await removal.value }
     }
 
@@ -104,6 +117,8 @@ extension Region {
         for cut in work.copies.values { cut.cancel() }
         await finishHydrations()
         for job in work.jobs.values { await job.value }
+        await finishSnapshotTasks()
+        await work.sweep?.value
         await work.removal?.value
         _ = await work.preparation?.result
     }

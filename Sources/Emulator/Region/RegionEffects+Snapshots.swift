@@ -50,15 +50,8 @@ extension RegionEffects {
         try beforeStep(.sweep)
         return try await copiers.run {
             for (cut, writer) in written { try writer.hold(cut) }
-            var shard: (byte: UInt8, names: Set<Digest>)?
-            return try snapshots.sweep { name in
-                let byte = name.bytes[0]
-                if shard?.byte != byte {
-                    try check()
-                    shard = (byte, try catalog.objects(beginningWith: byte))
-                }
-                return shard?.names.contains(name) ?? true
-            }
+            var known = KnownObjects(catalog: catalog, check: check)
+            return try snapshots.sweep { try known.contains($0) }
         }
     }
 

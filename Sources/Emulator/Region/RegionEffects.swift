@@ -15,17 +15,22 @@ struct RegionEffects: Sendable {
         case commit, makeBytes, growBytes, removeBytes, show, hide, fence
         case cut, putBlock, writeManifest, synchronizeStore, finishCut, removeObjects, sweep
         case hydrate, endRestore
+        case openFile, exportRecord, importRecord
     }
 
     let catalog: Catalog
     let volumes: TrackedVolumes
     let snapshots: SnapshotStore
     let exports: any RegionExports
+    /// Where the filesystem of `exports` is mounted.
+    let tree: FilePath
     let logger: Logger
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
     /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.
     let copiers = BlockingThreads(limit: 4)
+    /// For tasks on snapshots, behind which no snapshot waits.
+    let carriers = BlockingThreads(limit: 4)
 
     var store: VolumeStore { volumes.store }
 

@@ -1,0 +1,90 @@
+// Checks of the snapshot store, while snapshots, volumes and tasks come and go.
+//
+// References are counted anew from what refers at one moment, and compared with the catalog; for that long nothing is
+// removed from the store, but nobody waits. What looks wrong is looked at again with the key of the references, after
+// what has come and gone since has been counted too. Bytes are verified after that, with no key: an object that cannot
+// be had, and that the catalog still needs when it is looked at again, is damaged. Nothing is repaired.
+import BlockStore
+import Driver
+
+extension Region {
+    func startCheck() throws -> SnapshotTask {
+        try begin(.check) { region, progress in
+            SnapshotTaskResult(report: try await region.check(progress))
+        }
+    }
+
+    /// Everything that counts as a reference of a manifest.
+    var manifestReferences: [ManifestReference] {
+        let snapshots = state.snapshots.snapshots.values.flatMap { snapshot in
+            [snapshot.content?.manifest, snapshot.base].compactMap { $0 }
+                .map { ManifestReference(holder: snapshot.id.rawValue, manifest: $0) }
+        }
+        return snapshots
+            + state.volumes.values.compactMap { volume in
+                volume.neededManifest.map { ManifestReference(holder: volume.id.rawValue, manifest: $0) }
+            }
+    }
+
+    private func check(_ progress: SnapshotTaskProgress) async throws -> SnapshotReport {
+        try await work.preparation?.value
+        let (count, miscounts) = try await countReferences(progress)
+        try progress.update { $0.totalBytes = Int64(count.blockCount) * Int64(SnapshotBlock.bytes) }
+        let (broken, objectBytes) = try await effects.verify(count, progress)
+        let unreferenced = try await unreferencedObjects(progress)
+        let uses = try await effects.uses(of: broken, by: manifestReferences, progress)
+        let findings = SnapshotFinding.unreadable(broken, uses) + miscounts + unreferenced.map { .unreferenced($0) }
+        return SnapshotReport(
+            snapshotCount: state.snapshots.snapshots.values.count { $0.content != nil },
+            objectCount: count.objectCount, objectBytes: objectBytes, limiting: findings)
+    }
+
+    // MARK: References
+
+    private func countReferences(
+        _ progress: SnapshotTaskProgress
+    ) async throws -> (ReferenceCount, [SnapshotFinding]) {
+        let writer = effects.snapshots.beginWriting()
+        defer { end(writer) }
+        // From here on: what refers now can be read as long as it is held.
+        writer.holdAll()
+        var picture = manifestReferences
+        var count = try await effects.count(picture, progress)
+        var suspects = try await effects.suspects(count, progress)
+        // Who adds a reference of a manifest that has one holds no key of the counts, and the catalog knows of it a
+        // moment before the region does.
+        for attempt in 0..<Self.countAttempts {
+            if attempt > 0 { try await effects.waitForCommits() }
+            (picture, count, suspects) = try await exclusively(.references) { [picture, count, suspects] region in
+                let now = region.manifestReferences
+                let (new, doubtful) = try await region.effects.follow(picture, to: now, count, suspects)
+                return (now, new, doubtful)
+            }
+            if suspects.isEmpty { break }
+        }
+        return (count, try await effects.miscounts(suspects, count))
+    }
+
+    private static let countAttempts = 3
+
+    // MARK: What nothing needs
+
+    /// Objects that only take space, and will until the next start.
+    private func unreferencedObjects(_ progress: SnapshotTaskProgress) async throws -> [Digest] {
+        let candidates = try await effects.unneeded(progress)
+        // What was deleted meanwhile is on its way: who has ended with the key has asked for it.
+        try await exclusively(.references) { _ in }
+        while let removal = work.removal { await removal.value }
+        // Without names, what an import has left cannot be told from what was forgotten.
+        if work.leftoverEnd != nil || candidates.isEmpty { return [] }
+        await work.sweep?.value
+        let litter = Set(work.litter)
+        return try await effects.stillUnneeded(candidates.filter { !litter.contains($0) })
+    }
+}
+
+/// Who needs a manifest: a snapshot, or a volume that is not restored.
+struct ManifestReference: Hashable, Sendable {
+    let holder: String
+    let manifest: Digest
+}

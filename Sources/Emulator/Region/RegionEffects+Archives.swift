@@ -1,0 +1,188 @@
+// What the region does to snapshots' files, and to the store for tasks on snapshots.
+import BlockStore
+import Driver
+import Platform
+import SystemPackage
+
+/// An open file of a snapshot; closed when nobody needs it any more.
+final class ArchiveFile: Sendable {
+    let path: FilePath
+    let descriptor: FileDescriptor
+
+    init(_ path: FilePath, _ descriptor: FileDescriptor) {
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    deinit { descriptor.closeIgnoringErrors() }
+}
+
+extension RegionEffects {
+    // MARK: Files
+
+    /// Opens or makes the file that a snapshot goes into; refuses one that is something else.
+    func openExport(of manifest: Digest, at path: FilePath) async throws -> ArchiveFile {
+        try beforeStep(.openFile)
+        return try await blocking {
+            let file = try open(path, .readWrite, options: .create)
+            let mayGoOn = try opening(path) { () throws(Errno) in
+                try file.descriptor.lockAlone()
+                return try SnapshotArchive.mayBecome(manifest, file.descriptor)
+            }
+            if !mayGoOn { throw StorageError.foreignFile(path) }
+            return file
+        }
+    }
+
+    /// Opens a snapshot's file, and reads what it says of itself.
+    func openImport(at path: FilePath) async throws -> (ArchiveFile, SnapshotDescription) {
+        try beforeStep(.openFile)
+        return try await blocking {
+            let file = try open(path, .readOnly)
+            do {
+                return (file, try SnapshotDescription(json: SnapshotArchive.description(of: file.descriptor)))
+            } catch let error as SnapshotArchiveError {
+                throw StorageError.invalidFile(path, "\(error)")
+            } catch let error as MalformedDescription {
+                throw StorageError.invalidFile(path, "\(error)")
+            }
+        }
+    }
+
+    /// Opens nothing on the region's own volumes, and waits for no pipe.
+    private func open(
+        _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = []
+    ) throws(StorageError) -> ArchiveFile {
+        let isOwn = try opening(path) { () throws(Errno) in try OwnVolumes(tree: tree).hold(path) }
+        if isOwn { throw .ownVolume(path) }
+        // Some devices act when they are opened.
+        guard try opening(path, { () throws(Errno) in try Self.mayBeOpened(path) }) else { throw .notRegular(path) }
+        let file = try opening(path) { () throws(Errno) in
+            ArchiveFile(
+                path,
+                try .openFile(path, mode, options: options.union(.nonBlocking), permissions: .ownerReadWrite))
+        }
+        let status = try opening(path) { () throws(Errno) in try file.descriptor.fileStatus() }
+        guard status.isRegular else { throw .notRegular(path) }
+        return file
+    }
+
+    private static func mayBeOpened(_ path: FilePath) throws(Errno) -> Bool {
+        do throws(Errno) {
+            return try FileStatus(of: path).isRegular
+        } catch .noSuchFileOrDirectory {
+            return true
+        }
+    }
+
+    private func opening<Result>(
+        _ path: FilePath, _ body: () throws(Errno) -> Result
+    ) throws(StorageError) -> Result {
+        do throws(Errno) { return try body() } catch { throw .fileNotOpened(path, error) }
+    }
+
+    // MARK: Export
+
+    /// Keeps what a snapshot needs from being removed, and nothing else any more. Waits for no other task: until then
+    /// nothing at all is removed.
+    ///
+    /// - Returns: how long its file will be.
+    func hold(
+        _ manifest: Digest, _ description: String, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
+    ) async throws -> Int64 {
+        try await blocking {
+            let count = try writer.holdOnly(manifest, check: progress.check)
+            return try snapshots.archiveBytes(of: manifest, blockCount: count, description: description)
+        }
+    }
+
+    /// The file is whole, and durable, when this returns.
+    func export(
+        _ manifest: Digest, _ description: String, to file: ArchiveFile, _ progress: SnapshotTaskProgress
+    ) async throws {
+        try await carriers.run {
+            try snapshots.export(manifest, description: description, to: file.descriptor) { done in
+                try beforeStep(.exportRecord)
+                try progress.update { ($0.doneBytes, $0.presentBytes) = (done.doneBytes, done.presentBytes) }
+            }
+            try Directory.synchronize(file.path.removingLastComponent())
+        }
+    }
+
+    // MARK: Import
+
+    /// Takes a file's objects into the store; all of them are durable when this returns.
+    func bringIn(
+        _ wish: ImportWish, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
+    ) async throws -> SnapshotContent {
+        do {
+            let totalBytes = try wish.file.descriptor.fileStatus().sizeBytes
+            try progress.update { $0.totalBytes = totalBytes }
+            let manifest = try await carriers.run {
+                try writer.importArchive(from: wish.file.descriptor) { done in
+                    try beforeStep(.importRecord)
+                    try progress.update { ($0.doneBytes, $0.presentBytes) = (done.doneBytes, done.presentBytes) }
+                }.manifest
+            }
+            guard manifest.volumeSizeBytes == Int64(wish.description.volumeSizeGiB) << 30 else {
+                throw MalformedDescription(reason: "its description tells of another size than it has")
+            }
+            try beforeStep(.synchronizeStore)
+            try await carriers.run { try snapshots.synchronize() }
+            try progress.update { $0.doneBytes = totalBytes }
+            return try await content(of: manifest.name)
+        } catch let error as SnapshotArchiveError {
+            throw StorageError.invalidFile(wish.file.path, "\(error)")
+        } catch let error as MalformedDescription {
+            throw StorageError.invalidFile(wish.file.path, "\(error)")
+        } catch let error as Errno {
+            throw StorageError.notStored(wish.file.path, error)
+        }
+    }
+
+    /// Removes every object that neither the catalog refers to nor anybody holds.
+    ///
+    /// - Returns: how many.
+    func removeUnreferenced(check: @escaping @Sendable () throws -> Void) async throws -> Int {
+        try beforeStep(.sweep)
+        return try await carriers.run {
+            var count = 0
+            try forEachUnreferenced { name in
+                try check()
+                let kept = try snapshots.remove([name]) { try catalog.referenceCount(of: $0) > 0 }
+                if kept.isEmpty { count += 1 }
+            }
+            return count
+        }
+    }
+
+    /// Calls `body` with what the catalog did not refer to a moment ago.
+    func forEachUnreferenced(_ body: (Digest) throws -> Void) throws {
+        var known = KnownObjects(catalog: catalog)
+        try snapshots.forEachName { name in
+            if try !known.contains(name) { try body(name) }
+        }
+    }
+}
+
+/// The objects that the catalog refers to, for who asks in the order of the names: a 256th is in memory at a time.
+struct KnownObjects {
+    private let catalog: Catalog
+    private var shard: (byte: UInt8, counts: [Digest: Int])?
+    /// Called before more is read.
+    private let check: () throws -> Void
+
+    init(catalog: Catalog, check: @escaping () throws -> Void = {}) {
+        self.catalog = catalog
+        self.check = check
+    }
+
+    mutating func contains(_ name: Digest) throws -> Bool {
+        let byte = name.bytes[0]
+        if shard?.byte != byte {
+            try check()
+            shard = (byte, try catalog.referenceCounts(beginningWith: byte))
+        }
+        return shard?.counts[name] != nil
+    }
+}

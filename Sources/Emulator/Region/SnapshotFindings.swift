@@ -1,0 +1,63 @@
+// What a check has found, in words: each finding names what is spoiled, and what can be done.
+import BlockStore
+import Driver
+
+extension SnapshotFinding {
+    /// One for each block of a snapshot, or larger part, that cannot be had.
+    static func unreadable(_ broken: BrokenObjects, _ uses: [Digest: [ObjectUse]]) -> [SnapshotFinding] {
+        broken.sorted { $0.key < $1.key }.flatMap { name, error in
+            (uses[name] ?? []).map { SnapshotFinding(name, error, $0) }
+        }
+    }
+
+    private init(_ name: Digest, _ error: SnapshotStoreError, _ use: ObjectUse) {
+        let isSnapshot = SnapshotID(use.holder).isWellFormedSnapshotID
+        let block = use.blocks.flatMap { $0.count == 1 ? SnapshotBlockIndex($0.lowerBound) : nil }
+        let part = "\(use)"
+        let advice =
+            isSnapshot
+            ? "make the snapshot anew, or delete all that have this and import it"
+            : "copy from the volume what can be read"
+        self.init(
+            kind: error.findingKind, object: name.hex, snapshotID: isSnapshot ? SnapshotID(use.holder) : nil,
+            blockIndex: block,
+            message: "\(part.prefix(1).uppercased())\(part.dropFirst()) cannot be read: \(error); \(advice).")
+    }
+
+    static func miscounted(_ name: Digest, recorded: Int, actual: Int) -> SnapshotFinding {
+        SnapshotFinding(
+            kind: .miscounted, object: name.hex,
+            message: """
+                Object \(name) has \(actual) references, and the catalog counts \(recorded); \
+                \(recorded < actual
+                    ? "delete no snapshot, and export what is to be kept" : "it takes space that is not given back").
+                """)
+    }
+
+    static func unreferenced(_ name: Digest) -> SnapshotFinding {
+        SnapshotFinding(
+            kind: .unreferenced, object: name.hex,
+            message: "Object \(name) belongs to no snapshot; restarting the daemon removes it.")
+    }
+}
+
+extension SnapshotReport {
+    static let maximumFindings = 1_000
+
+    /// The findings, and of very many the first.
+    init(snapshotCount: Int, objectCount: Int, objectBytes: Int64, limiting findings: [SnapshotFinding]) {
+        let omitted = findings.count - Self.maximumFindings
+        self.init(
+            snapshotCount: snapshotCount, objectCount: objectCount, objectBytes: objectBytes,
+            findings: Array(findings.prefix(Self.maximumFindings)), omittedCount: omitted > 0 ? omitted : nil)
+    }
+}
+
+extension SnapshotStoreError {
+    fileprivate var findingKind: SnapshotFinding.Kind {
+        switch self {
+        case .missing: .missing
+        case .damaged, .malformed, .failed: .damaged
+        }
+    }
+}

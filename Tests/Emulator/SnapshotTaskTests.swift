@@ -1,0 +1,160 @@
+// What tasks on snapshots have in common: how they begin, are watched, end, and are forgotten.
+import BlockStore
+import Driver
+import Foundation
+import Platform
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Emulator
+
+@Suite struct SnapshotTaskTests {
+    private static let start = Date(milliseconds: 1_000_000_000)
+
+    private func task(_ number: Int, endedAfterSeconds end: Double? = nil) -> SnapshotTask {
+        SnapshotTask(
+            id: SnapshotTaskID("task-\(number)"), action: .check, state: end == nil ? .active : .completed,
+            startTime: Self.start, endTime: end.map { Self.start.addingTimeInterval($0) })
+    }
+
+    private func tasks(_ list: [SnapshotTask]) -> SnapshotTasks {
+        var tasks = SnapshotTasks()
+        for task in list {
+            tasks.begin(task, SnapshotTaskProgress(end: EndOfWork()), Task {})
+            tasks.update(task.id) { $0 = task }
+        }
+        return tasks
+    }
+
+    @Test("a task is forgotten an hour after its end, the oldest of too many at once, and none that is under way")
+    func forgetting() {
+        var few = tasks([task(1, endedAfterSeconds: 0), task(2), task(3, endedAfterSeconds: 1)])
+        few.forget(at: Self.start.addingTimeInterval(3_599))
+        #expect(few.entries.map(\.task.id.rawValue) == ["task-1", "task-2", "task-3"])
+        few.forget(at: Self.start.addingTimeInterval(3_600))
+        #expect(few.entries.map(\.task.id.rawValue) == ["task-2", "task-3"])
+        few.forget(at: Self.start.addingTimeInterval(1e9))
+        #expect(few.entries.map(\.task.id.rawValue) == ["task-2"])
+
+        var many = tasks([task(0)] + (1...103).map { task($0, endedAfterSeconds: 0) })
+        many.forget(at: Self.start)
+        #expect(many.entries.map(\.task.id.rawValue) == ["task-0"] + (4...103).map { "task-\($0)" })
+    }
+
+    @Test("too many tasks at once are refused, and one that ended makes room")
+    func limit() {
+        var full = tasks((1...16).map { task($0) })
+        #expect(throws: StorageError.tooManyTasks) { try full.checkCount() }
+        full.update("task-3") { $0.state = .cancelled }
+        #expect(throws: Never.self) { try full.checkCount() }
+    }
+
+    @Test("a task goes on until it is cancelled, tells how far it is, and stays as it ended")
+    func cancelling() async throws {
+        let hold = Hold(.exportRecord)
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory, beforeStep: hold.beforeStep)
+            let volume = try await region.create("one")
+            try region.write([0: 1, 1: 2], to: volume.id)
+            let snapshot = try await region.completeSnapshot(volume.id)
+            hold.begin()
+            let file = directory.appending("file").string
+            let begun = try await region.driver.startSnapshotTask(
+                SnapshotTaskRequest(action: .export, snapshotID: snapshot, location: file))
+            #expect(begun.state == .active && begun.endTime == nil && begun.doneBytes == 0)
+            #expect(begun.id.rawValue.wholeMatch(of: #/task-[0-9a-f]{17}/#) != nil)
+            // Until it knows what it is to do; then it waits in front of the second record.
+            try await region.wait { try await region.driver.describeSnapshotTasks(ids: [begun.id])[0].totalBytes > 0 }
+            try await region.driver.cancelSnapshotTask(begun.id)
+            #expect(try await region.driver.describeSnapshotTasks(ids: [])[0].state == .active)
+            hold.end()
+            try await region.driver.finishSnapshotWork()
+            let ended = try await region.driver.describeSnapshotTasks(ids: [begun.id])[0]
+            #expect(ended.state == .cancelled && ended.endTime != nil && ended.error == nil)
+            #expect(ended.doneBytes > 0 && ended.doneBytes < ended.totalBytes)
+
+            region.clock.advance(by: .seconds(3_601))
+            #expect(try await region.driver.describeSnapshotTasks(ids: []) == [])
+            let forgotten = await refusal { try await region.driver.describeSnapshotTasks(ids: [begun.id]) }
+            #expect(forgotten?.code == .invalidParameterValue)
+            try await region.driver.close()
+        }
+    }
+
+    @Test("what this region cannot do is refused", arguments: [SnapshotTask.Action.push, .pull])
+    func unsupported(action: SnapshotTask.Action) async throws {
+        try await withRegion { region in
+            let error = await refusal {
+                try await region.driver.startSnapshotTask(SnapshotTaskRequest(action: action, location: "/tmp"))
+            }
+            #expect(error?.code == .unsupportedOperation)
+            #expect(error?.message.contains(action.rawValue) == true)
+            try await region.driver.close()
+        }
+    }
+
+    @Test("a region that is closed ends its tasks, and the next one knows nothing of them")
+    func closing() async throws {
+        let hold = Hold(.exportRecord)
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory, beforeStep: hold.beforeStep)
+            let snapshot = try await region.completeSnapshot(try await region.create("one").id)
+            hold.begin()
+            let file = directory.appending("file").string
+            _ = try await region.driver.startSnapshotTask(
+                SnapshotTaskRequest(action: .export, snapshotID: snapshot, location: file))
+            let closing = Task { try await region.driver.close() }
+            hold.end()
+            try await closing.value
+            let next = try await TestRegion.open(directory, clock: region.clock, random: region.random)
+            #expect(try await next.driver.describeSnapshotTasks(ids: []) == [])
+            try await next.driver.close()
+        }
+    }
+
+    // MARK: Which paths are the region's own
+
+    @Test("a path that goes through a volume of the region is known, and no other")
+    func ownVolumes() throws {
+        let mounts = MountInfo.parse(
+            """
+            1 0 254:1 / / rw - ext4 /dev/vda1 rw
+            2 1 0:50 / /run/ebb/volumes rw - fuse.ebb ebb rw
+            3 1 7:3 / /var/lib/ebb/mounts/data rw - ext4 /dev/xvdb rw
+            4 1 7:4 / /mnt/image rw - ext4 /dev/loop4 rw
+            5 1 7:3 / /mnt/hidden rw - ext4 /dev/xvdb rw
+            6 5 0:51 / /mnt/hidden rw - tmpfs tmpfs rw
+
+            """)
+        let files = ["7:3": "/run/ebb/volumes/us-east-1b/here/xvdb", "7:4": "/srv/image"]
+        let volumes = try OwnVolumes(tree: "/run/ebb/volumes", mounts: mounts) { device throws(Errno) in
+            guard let file = files[device.description] else { throw .noSuchFileOrDirectory }
+            return file
+        }
+        let links: [FilePath: String] = [
+            "/home": "/usr/home", "/usr/home/out": "../../var/lib/ebb/mounts/data/sub", "/loop": "loop",
+            "/srv/here": "../mnt/image",
+        ]
+        func holds(_ path: FilePath) throws(Errno) -> Bool {
+            try volumes.hold(path) { (path) throws(Errno) in
+                #expect(!path.starts(with: "/var/lib/ebb/mounts/data"), "\(path) is looked at")
+                guard let target = links[path] else { throw .invalidArgument }
+                return target
+            }
+        }
+        for path: FilePath in [
+            "/var/lib/ebb/mounts/data", "/var/lib/ebb/mounts/data/x", "/run/ebb/volumes/us-east-1b/volumes/x",
+            "/home/out/x", "/usr/./home/../home/out", "/var/lib/ebb/mounts/other/../data/x",
+        ] {
+            #expect(try holds(path), "\(path)")
+        }
+        for path: FilePath in [
+            "/", "/x", "/var/lib/ebb/mounts", "/var/lib/ebb/mounts/database/x", "/mnt/image/x", "/mnt/hidden/x",
+            "/srv/here/x", "/home/x",
+        ] {
+            #expect(try !holds(path), "\(path)")
+        }
+        #expect(throws: Errno.tooManySymbolicLinkLevels) { try holds("/loop/x") }
+    }
+}
