@@ -17,11 +17,11 @@ struct Session {
         client = RPCClient(socketPath: settings.socket.string)
     }
 
-    /// Asks the daemon, and says so when it takes long.
+    /// Asks the daemon, and says so when it takes long, unless something else is shown.
     func call<Method: RPCMethod>(
-        _ method: Method.Type, _ parameters: Method.Parameters, doing what: String
+        _ method: Method.Type, _ parameters: Method.Parameters, doing what: String, isShown: Bool = true
     ) throws(StorageError) -> Method.Result {
-        try Progress.during(what) { () throws(StorageError) -> Method.Result in
+        try Progress.during(what, isShown: isShown) { () throws(StorageError) -> Method.Result in
             try client.call(method, parameters)
         }
     }

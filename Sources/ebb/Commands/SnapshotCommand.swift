@@ -7,7 +7,10 @@ import RPC
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "The snapshot manager.",
-        subcommands: [List.self, Create.self, Remove.self, Copy.self])
+        subcommands: [
+            List.self, Create.self, Remove.self, Copy.self, Export.self, Import.self, Check.self, Tasks.self,
+            Cancel.self,
+        ])
 
     struct List: SessionCommand {
         static let configuration = CommandConfiguration(

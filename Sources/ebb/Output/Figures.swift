@@ -31,6 +31,14 @@ enum Figures {
 
     static func mebibytes(_ bytes: Double) -> String { decimal(bytes / 1_048_576, places: 1) }
 
+    /// In the unit that fits, such as `1.5 GiB`.
+    static func bytes(_ bytes: Int64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var (value, unit) = (Double(bytes), 0)
+        while value >= 1_024, unit < units.count - 1 { (value, unit) = (value / 1_024, unit + 1) }
+        return decimal(value, places: unit == 0 ? 0 : 1) + " " + units[unit]
+    }
+
     static func percent(_ share: Double) -> String { decimal(share * 100, places: 0) + " %" }
 
     /// A bar of `width` characters, filled by a share of it.
