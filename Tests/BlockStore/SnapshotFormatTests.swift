@@ -20,6 +20,18 @@ import Testing
         1f000000 00000000 fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0efeeedecebeae9e8e7e6e5e4e3e2e1e0
         """
 
+    /// What a place tells of a snapshot: 5 blocks, `{"name":"ä"}`.
+    private static let goldenCard = """
+        6562622d70757368 01000000 0d000000
+        000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+        0000280000000000 7b226e616d65223a22c3a4227d
+        4c2a8f043284c87ae21769fec182f269d8e3a9898ddee70c47b87dc3e35efacf
+        """
+
+    private static var card: SnapshotCard {
+        SnapshotCard(manifest: one, fullSizeBytes: 5 * VolumeBlock.bytes, description: #"{"name":"ä"}"#)
+    }
+
     private static var segment: Segment {
         var segment = Segment()
         segment[1] = one
@@ -49,6 +61,24 @@ import Testing
         let golden = Self.bytes(Self.goldenManifest)
         let name = unsafe Digest(of: golden.span.bytes)
         #expect(Self.manifest.name == name)
+    }
+
+    @Test func aCardHasItsGoldenBytes() throws {
+        #expect(Self.card.encoded == Self.bytes(Self.goldenCard))
+        #expect(try SnapshotCard(decoding: Self.bytes(Self.goldenCard)) == Self.card)
+    }
+
+    @Test func aPlacesKeysAreThoseOfTheFormat() {
+        let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+        #expect(ObjectKey.object(Self.one) == "objects/00/\(hex.dropFirst(2))")
+        let snapshot = PlacedSnapshot(id: "snap-0123456789abcdef0", manifest: Self.one)
+        #expect(snapshot.key == "snapshots/snap-0123456789abcdef0.\(hex)")
+        #expect(PlacedSnapshot(key: snapshot.key) == snapshot)
+        for key in ["snapshots/a", "snapshots/a.\(hex).b", "snapshots/.\(hex)", "snapshots/a b.\(hex)", "x/a.\(hex)"] {
+            #expect(PlacedSnapshot(key: key) == nil, "\(key)")
+        }
+        #expect(ObjectKey.folders.count == 257)
+        #expect(ObjectKey.folders.contains("objects/00") && ObjectKey.folders.contains("objects/ff"))
     }
 
     @Test func whatIsCutOffOrTooLongIsMalformed() {
@@ -92,6 +122,7 @@ import Testing
         [
             (bytes(goldenSegment), { (bytes) throws(MalformedObject) in try Segment(decoding: bytes).encoded }),
             (bytes(goldenManifest), { (bytes) throws(MalformedObject) in try Manifest(decoding: bytes).encoded }),
+            (bytes(goldenCard), { (bytes) throws(MalformedObject) in try SnapshotCard(decoding: bytes).encoded }),
         ]
     }
 }

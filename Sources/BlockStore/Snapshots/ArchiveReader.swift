@@ -74,8 +74,8 @@ extension SnapshotArchive.RecordKind {
     var lengths: ClosedRange<Int> {
         switch self {
         case .block: Int(VolumeBlock.bytes)...Int(VolumeBlock.bytes)
-        case .segment: 24 + Digest.byteCount...24 + Segment.blockCount * Digest.byteCount
-        case .manifest: 32...32 + VolumeBlock.capacity / Segment.blockCount * 40
+        case .segment: Segment.maximumBytes - (Segment.blockCount - 1) * Digest.byteCount...Segment.maximumBytes
+        case .manifest: 32...Manifest.maximumBytes
         case .end: 0...0
         }
     }

@@ -6,6 +6,8 @@ public struct Manifest: Hashable, Sendable {
     static let magic = Array("ebb-mani".utf8)
     /// 64 TiB of blocks.
     static let maximumSizeBytes = Int64(VolumeBlock.capacity) * VolumeBlock.bytes
+    /// As an object, of a volume of that size without a hole.
+    static let maximumBytes = 32 + VolumeBlock.capacity / Segment.blockCount * 40
 
     struct Entry: Hashable, Sendable {
         /// Which 64 blocks of the volume.

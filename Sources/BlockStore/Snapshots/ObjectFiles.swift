@@ -1,5 +1,4 @@
 import Platform
-import Synchronization
 import SystemPackage
 
 /// The store's objects as files.
@@ -13,9 +12,9 @@ import SystemPackage
 /// A file gets its name when it is whole: after `kill -9` what has a name is right. After a loss of power it need not
 /// be, unless `synchronize` had returned: so what no snapshot refers to is removed before anything is written.
 final class ObjectFiles: Sendable {
+    private let directory: FilePath
     private let objects: FilePath
-    private let incoming: FilePath
-    private let nextNumber = Atomic<UInt64>(0)
+    private let incoming: IncomingFiles
     /// Open from the beginning: the kernel tells a descriptor of the errors since it was opened, and of each once.
     private let opened: FileDescriptor
     private let synchronizing = Monitor(Synchronizing())
@@ -31,10 +30,10 @@ final class ObjectFiles: Sendable {
     }
 
     init(directory: FilePath) throws(Errno) {
+        self.directory = directory
         objects = directory.appending("objects")
-        incoming = directory.appending("incoming")
+        incoming = try IncomingFiles(directory: directory.appending("incoming"))
         try createDirectories(objects)
-        try createDirectories(incoming)
         epochWord = try MappedBits(directory.appending("epoch"), capacity: 64)
         try epochWord.reserve(64)
         epoch = max(1, epochWord.word(0))
@@ -43,10 +42,7 @@ final class ObjectFiles: Sendable {
 
     deinit { opened.closeIgnoringErrors() }
 
-    func path(of name: Digest) -> FilePath {
-        let hex = name.hex
-        return objects.appending(String(hex.prefix(2))).appending(String(hex.dropFirst(2)))
-    }
+    func path(of name: Digest) -> FilePath { directory.pushing(FilePath(ObjectKey.object(name))) }
 
     /// Writes an object unless it is there. One whose length is wrong is written anew.
     ///
@@ -55,36 +51,8 @@ final class ObjectFiles: Sendable {
     func put(_ bytes: RawSpan, as name: Digest) throws(Errno) -> Bool {
         let path = path(of: name)
         if try sizeBytes(of: path) == Int64(bytes.byteCount) { return false }
-        let (file, fresh) = try makeIncoming()
-        do throws(Errno) {
-            defer { file.closeIgnoringErrors() }
-            try file.writeAll(bytes, at: 0)
-        } catch {
-            try removeFile(at: fresh)
-            throw error
-        }
-        do throws(Errno) {
-            try renameFile(fresh, to: path)
-        } catch .noSuchFileOrDirectory {
-            try createDirectories(path.removingLastComponent())
-            try renameFile(fresh, to: path)
-        }
+        try incoming.write(bytes, to: path)
         return true
-    }
-
-    private func makeIncoming() throws(Errno) -> (FileDescriptor, FilePath) {
-        while true {
-            let number = nextNumber.add(1, ordering: .relaxed).newValue
-            let path = incoming.appending("\(number)")
-            do throws(Errno) {
-                let file = try FileDescriptor.openFile(
-                    path, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
-                return (file, path)
-            } catch .fileExists {
-                // What an earlier process left: `sweep` takes it away.
-                continue
-            }
-        }
     }
 
     /// Nil when the object is not there.
@@ -103,9 +71,7 @@ final class ObjectFiles: Sendable {
     func remove(_ name: Digest) throws(Errno) { try removeFile(at: path(of: name)) }
 
     /// Removes what a process that was killed left half written.
-    func removeIncoming() throws(Errno) {
-        for name in try Directory.names(in: incoming) { try removeFile(at: incoming.appending(name)) }
-    }
+    func removeIncoming() throws(Errno) { try incoming.removeLeftovers() }
 
     /// Each object that is there, in the order of the names.
     func forEachName(_ body: (Digest) throws -> Void) throws {

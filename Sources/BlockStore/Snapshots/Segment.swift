@@ -4,6 +4,8 @@ struct Segment: Hashable, Sendable {
     static let blockCount = 64
     static let version: UInt32 = 1
     static let magic = Array("ebb-segm".utf8)
+    private static let headBytes = 24
+    static let maximumBytes = headBytes + blockCount * Digest.byteCount
 
     /// A place for each block; `nil` where it reads as zeros.
     private(set) var names: [Digest?]
@@ -31,6 +33,9 @@ struct Segment: Hashable, Sendable {
         for name in present { bytes += name.bytes }
         return bytes
     }
+
+    /// How many blocks a segment has whose bytes are so many.
+    static func blockCount(encodedBytes: Int64) -> Int { (Int(encodedBytes) - headBytes) / Digest.byteCount }
 
     private var presence: UInt64 {
         names.indices.reduce(0) { $0 | (names[$1] == nil ? 0 : 1 << UInt64($1)) }
