@@ -30,6 +30,9 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let package = Package(
@@ -45,9 +48,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
     ],
     targets: [
@@ -59,6 +64,10 @@ let package = Package(
         // The vocabulary and the bytes.
         room("Driver"),
         room("BlockStore", ["Platform", crypto, system]),
+
+        // What lies elsewhere, over AWS' wire.
+        room("AWSWire", ["Platform", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, crypto, system]),
+        room("S3", ["AWSWire", "BlockStore", "Platform"]),
 
         // The region: one world below the driver protocol.
         room("Emulator", ["Driver", "BlockStore", "Platform", "CFuse", grdb, heap, logging, system]),
@@ -88,6 +97,8 @@ let package = Package(
         tests(of: "Platform", ["Platform", system]),
         tests(of: "Driver", ["Driver"]),
         tests(of: "BlockStore", ["BlockStore", "Platform", system]),
+        tests(of: "AWSWire", ["AWSWire", "Platform"]),
+        tests(of: "S3", ["S3", "AWSWire", "BlockStore", "Platform", system]),
         tests(
             of: "Emulator",
             ["Emulator", "BlockStore", "Driver", "Platform", "StorageDriverConformance", logging, system]),

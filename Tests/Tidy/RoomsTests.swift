@@ -15,6 +15,8 @@ struct RoomsTests {
         "Platform": ["CPlatform"],
         "Driver": [],
         "BlockStore": ["Platform"],
+        "AWSWire": ["Platform"],
+        "S3": ["AWSWire", "BlockStore", "Platform"],
         "Emulator": ["Driver", "BlockStore", "Platform", "CFuse"],
         "StorageDriverConformance": ["Driver"],
         "Host": ["Driver", "Platform"],
@@ -37,11 +39,15 @@ struct RoomsTests {
         (["GRDB", "SQLite3", "GRDBSQLite"], ["Sources/Emulator/Catalog/", "Tests/Emulator/"]),
         (
             ["Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOHTTP1"],
-            ["Sources/HTTPServing/", "Sources/DockerPlugin/", "Sources/Prometheus/"]
+            ["Sources/HTTPServing/", "Sources/DockerPlugin/", "Sources/Prometheus/", "Sources/AWSWire/"]
         ),
+        (["AsyncHTTPClient", "NIOSSL"], ["Sources/AWSWire/"]),
         (
             ["NIOCore", "NIOPosix", "NIO"],
-            ["Sources/RPCServer/", "Sources/HTTPServing/", "Sources/DockerPlugin/", "Sources/Prometheus/"]
+            [
+                "Sources/RPCServer/", "Sources/HTTPServing/", "Sources/DockerPlugin/", "Sources/Prometheus/",
+                "Sources/AWSWire/",
+            ]
         ),
         (["Yams"], ["Sources/Settings/", "Sources/ebb/", "Tests/CommandLine/"]),
         (["ArgumentParser"], ["Sources/ebb/", "Sources/ebbd/", "Tests/CommandLine/"]),

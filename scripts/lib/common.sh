@@ -67,6 +67,20 @@ install_packages() {
         apt-get install -y -q --no-install-recommends $missing
 }
 
+# install_moto: lets $EBB_MOTO_SERVER be the program of moto, the S3 server of the tests, which is not among Debian's
+# packages. It lies in an environment of its own, which is kept for the next time.
+install_moto() {
+    local place=${XDG_CACHE_HOME:-$HOME/.cache}/ebb/moto-$MOTO_VERSION
+    if [ ! -e "$place/whole" ]; then
+        rm -rf "$place"
+        quietly "making an environment for moto" python3 -m venv "$place"
+        quietly "installing moto $MOTO_VERSION" "$place/bin/pip" install --quiet --disable-pip-version-check \
+            "moto==$MOTO_VERSION" flask flask-cors
+        touch "$place/whole"
+    fi
+    export EBB_MOTO_SERVER=$place/bin/moto_server
+}
+
 require_swift() {
     command -v swift >/dev/null || fail "there is no swift in PATH: install Swift 6.2 or newer from https://swift.org/install"
 }
@@ -90,8 +104,9 @@ BUILD_PACKAGES=(libfuse3-dev libsqlite3-dev libblkid-dev pkg-config)
 RUN_PACKAGES=(fuse3 libsqlite3-0 e2fsprogs xfsprogs util-linux iproute2 mount)
 # shellcheck disable=SC2034  # The scripts that source this use them.
 TEST_PACKAGES=(
-    shellcheck fio socat sqlite3 busybox-static attr curl procps python3 podman crun man-db systemd zsh fish btrfs-progs
+    shellcheck fio socat sqlite3 busybox-static attr curl procps python3 python3-venv openssl podman crun man-db systemd zsh fish btrfs-progs
 )
+MOTO_VERSION=5.2.5
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(qemu-system-common nbdkit gcc linux-perf)
 # shellcheck disable=SC2034

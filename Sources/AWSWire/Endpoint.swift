@@ -1,0 +1,38 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The server that is asked: `https://s3.eu-central-1.amazonaws.com`, `http://127.0.0.1:9000`.
+public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    public let isSecure: Bool
+    /// The name, or the address without brackets.
+    public let host: String
+    /// `nil` for the scheme's own.
+    public let port: Int?
+    /// What comes before each request's path; empty, or it begins and does not end with a `/`.
+    public let path: String
+
+    /// - Parameter text: a URL with `http` or `https`, without user, query and fragment.
+    /// - Throws: `WireError.invalidEndpoint`.
+    public init(_ text: String) throws(WireError) {
+        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
+            scheme == "http" || scheme == "https", let host = parts.host, !host.isEmpty, parts.user == nil,
+            parts.password == nil, parts.query == nil, parts.fragment == nil
+        else { throw .invalidEndpoint(text) }
+        isSecure = scheme == "https"
+        self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+        let usual = isSecure ? 443 : 80
+        port = parts.port == usual ? nil : parts.port
+        path = parts.path.split(separator: "/").map { "/" + $0 }.joined()
+    }
+
+    /// What the header `Host` says.
+    public var authority: String {
+        let name = host.contains(":") ? "[\(host)]" : host
+        return port.map { "\(name):\($0)" } ?? name
+    }
+
+    public var description: String { "\(isSecure ? "https" : "http")://\(authority)\(path)" }
+}

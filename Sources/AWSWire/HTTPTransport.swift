@@ -1,0 +1,86 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import SystemPackage
+
+/// HTTP/1.1 over TCP and TLS. Connections are shared by all of the process, and kept for a minute.
+public struct HTTPTransport: WireTransport {
+    private let trustRoots: NIOSSLTrustRoots
+
+    /// - Parameter certificateAuthorities: the path of a PEM file with those that are trusted; `nil` for the system's.
+    public init(certificateAuthorities: String? = nil) {
+        trustRoots = certificateAuthorities.map { .file($0) } ?? .default
+    }
+
+    /// Lives as long as the process.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10)), decompression: .disabled)
+        configuration.httpVersion = .http1Only
+        // `WireClient` decides what is tried again.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    public func send(
+        _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
+    ) async throws -> WireAnswer {
+        do {
+            let response = try await Self.client.execute(outgoing(request, endpoint), timeout: TimeAmount(time))
+            let body = try await response.body.collect(upTo: limit)
+            let headers = response.headers.map { ($0.name.lowercased(), $0.value) }
+            return WireAnswer(
+                status: Int(response.status.code), headers: Dictionary(headers) { $1 },
+                body: Array(body.readableBytesView))
+        } catch {
+            throw Self.meaning(of: error, endpoint)
+        }
+    }
+
+    private func outgoing(_ request: WireRequest, _ endpoint: Endpoint) -> HTTPClientRequest {
+        let scheme = endpoint.isSecure ? "https" : "http"
+        let query = request.query.isEmpty ? "" : "?" + request.encodedQuery
+        var outgoing = HTTPClientRequest(url: "\(scheme)://\(endpoint.authority)\(request.encodedPath)\(query)")
+        outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
+        for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
+        if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }
+        var security = TLSConfiguration.makeClientConfiguration()
+        security.trustRoots = trustRoots
+        outgoing.tlsConfiguration = security
+        return outgoing
+    }
+
+    private static func meaning(of error: any Error, _ endpoint: Endpoint) -> any Error {
+        switch error {
+        case is CancellationError: error
+        case let error as HTTPClientError where error == .cancelled: CancellationError()
+        case is NIOTooManyBytesError: WireError.answerTooLong(endpoint)
+        case is NIOSSLExtraError: WireError.untrusted(endpoint, reason: "it is for another name")
+        case NIOSSLError.handshakeFailed(let reason): handshake(reason, endpoint)
+        default: WireError.unreachable(endpoint, reason: reason(error))
+        }
+    }
+
+    private static func handshake(_ reason: BoringSSLError, _ endpoint: Endpoint) -> WireError {
+        let text = "\(reason)"
+        return text.contains("CERTIFICATE_VERIFY_FAILED")
+            ? .untrusted(endpoint, reason: "no authority that is known here has signed it")
+            : .unreachable(endpoint, reason: "it does not speak TLS as it should")
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { reason($0.error) } ?? "there is no host of this name"
+        case let error as IOError: Errno(rawValue: error.errnoCode).description
+        case let error as HTTPClientError: error.shortDescription.lowercased()
+        default: "\(type(of: error))"
+        }
+    }
+}
+
+extension TimeAmount {
+    fileprivate init(_ duration: Duration) { self = .milliseconds(Int64(duration / .milliseconds(1))) }
+}

@@ -1,0 +1,28 @@
+import Testing
+
+@testable import AWSWire
+
+@Suite struct EndpointTests {
+    @Test(arguments: [
+        ("https://s3.eu-central-1.amazonaws.com", "s3.eu-central-1.amazonaws.com", ""),
+        ("HTTP://127.0.0.1:9000/", "127.0.0.1:9000", ""),
+        ("http://localhost:80", "localhost", ""), ("https://h:443", "h", ""), ("https://h:80", "h:80", ""),
+        ("https://gate.example.org//s3/x/", "gate.example.org", "/s3/x"), ("http://[::1]:9000", "[::1]:9000", ""),
+    ])
+    func whatIsAnEndpoint(text: String, authority: String, path: String) throws {
+        let endpoint = try Endpoint(text)
+        #expect(endpoint.authority == authority)
+        #expect(endpoint.path == path)
+        #expect(endpoint.isSecure == text.lowercased().hasPrefix("https"))
+        #expect(try Endpoint(endpoint.description) == endpoint)
+    }
+
+    @Test(arguments: [
+        "", "s3.example.org", "ftp://h", "https://", "http://user@h", "http://user:pass@h", "https://h?x=1",
+        "https://h#x",
+        "https://h:port", "//h",
+    ])
+    func whatIsNone(text: String) {
+        #expect(throws: WireError.invalidEndpoint(text)) { try Endpoint(text) }
+    }
+}

@@ -1,0 +1,130 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+import Testing
+
+@testable import AWSWire
+
+/// The requests of AWS' Signature Version 4 test suite, and some of S3's. The signatures are those of botocore 1.43.11
+/// (`SigV4Auth`, `S3SigV4Auth`); that of the first stands in AWS' suite too.
+@Suite struct RequestSignerTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var name: String
+        var request: WireRequest
+        var service = "service"
+        var authority = "example.amazonaws.com"
+        var token: String?
+        var signedHeaders = "host;x-amz-date"
+        var signature: String
+
+        var testDescription: String { name }
+    }
+
+    private static let unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+    private static let token =
+        "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8Y"
+        + "UuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE"
+        + "8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2"
+        + "ICCR/oLxBA=="
+
+    static let cases: [Case] = [
+        Case(
+            name: "get-vanilla", request: WireRequest(.get, "/"),
+            signature: "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+        Case(
+            name: "get-vanilla-query-order-key-case",
+            request: WireRequest(.get, "/", query: [.init("Param2", "value2"), .init("Param1", "value1")]),
+            signature: "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
+        Case(
+            name: "get-vanilla-query-order-value",
+            request: WireRequest(.get, "/", query: [.init("Param1", "value2"), .init("Param1", "Value1")]),
+            signature: "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1"),
+        Case(
+            name: "get-vanilla-query-unreserved",
+            request: WireRequest(.get, "/", query: [.init(unreserved, unreserved)]),
+            signature: "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197"),
+        Case(
+            name: "a path that is encoded twice", request: WireRequest(.get, "/ሴ"),
+            signature: "697b34846207a3f72246f99d74ae1ee4fe54f44bb06730c58a0d339eb079596d"),
+        Case(
+            name: "get-header-value-trim",
+            request: WireRequest(
+                .get, "/", headers: [.init("my-header1", " value1"), .init("my-header2", " \"a   b   c\"")]),
+            signedHeaders: "host;my-header1;my-header2;x-amz-date",
+            signature: "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736"),
+        Case(
+            name: "post-vanilla", request: WireRequest(.post, "/"),
+            signature: "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        Case(
+            name: "post-x-www-form-urlencoded",
+            request: WireRequest(
+                .post, "/", headers: [.init("content-type", "application/x-www-form-urlencoded")],
+                body: Array("Param1=value1".utf8)),
+            signedHeaders: "content-type;host;x-amz-date",
+            signature: "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+        Case(
+            name: "a session's token", request: WireRequest(.get, "/"), token: token,
+            signedHeaders: "host;x-amz-date;x-amz-security-token",
+            signature: "c8db8b9676d526f735dac5330f17623554c6cad1e2980d321903e9a3884c051b"),
+        Case(
+            name: "an object of S3", request: WireRequest(.put, "/bucket/a b/ü+%/~x", body: Array("hello".utf8)),
+            service: "s3", authority: "127.0.0.1:9000", signedHeaders: "host;x-amz-content-sha256;x-amz-date",
+            signature: "b92f1a2404f2538d8a5daae76a4cf276b519bc8423fbd03ca206e091b36ef127"),
+        Case(
+            name: "a list of S3",
+            request: WireRequest(.get, "/bucket", query: [.init("prefix", "a b/ü+&=/"), .init("list-type", "2")]),
+            service: "s3", token: "TOKEN",
+            signedHeaders: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token",
+            signature: "b460b9643ef101ac040e050a9a65f340cb0ae17fe9c0c489d084f4b544fb7c41"),
+        Case(
+            name: "S3 keeps dots and empty parts", request: WireRequest(.get, "/bucket/../a//b"), service: "s3",
+            signedHeaders: "host;x-amz-content-sha256;x-amz-date",
+            signature: "13b96818b3f973179311dc279f617438c2ca392c32a69dbd5f69f89e88452717"),
+        Case(
+            name: "others encode twice", request: WireRequest(.get, "/a b/c"), service: "ec2",
+            signature: "268927e0808e100c3dd68d0af1962815bbf8b6bd8900f5b833ececb6afc39112"),
+    ]
+
+    @Test(arguments: cases) func aRequestHasTheSignatureThatAWSComputes(_ example: Case) throws {
+        let signer = RequestSigner(
+            credentials: AWSCredentials(
+                accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                sessionToken: example.token),
+            region: "us-east-1", service: example.service)
+        let headers = signer.headers(
+            of: example.request, authority: example.authority, at: Date(timeIntervalSince1970: 1_440_938_160))
+        let authorization = try #require(headers.first { $0.name == "authorization" })
+        #expect(
+            authorization.value
+                == "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/\(example.service)/aws4_request, "
+                + "SignedHeaders=\(example.signedHeaders), Signature=\(example.signature)")
+        #expect(headers.contains(.init("x-amz-date", "20150830T123600Z")))
+    }
+
+    @Test func secretsAreNotPrinted() {
+        let credentials = AWSCredentials(accessKeyID: "AKID", secretAccessKey: "hidden", sessionToken: "veiled")
+        let signer = RequestSigner(credentials: credentials, region: "r", service: "s3")
+        var texts = ["\(credentials)", String(reflecting: credentials), "\(signer)", String(reflecting: signer)]
+        for value in [credentials, signer] as [Any] {
+            var text = ""
+            dump(value, to: &text)
+            texts.append(text)
+        }
+        for text in texts { #expect(!text.contains("hidden") && !text.contains("veiled"), "\(text)") }
+    }
+
+    @Test func credentialsComeFromTheVariablesThatAWSHas() {
+        let all = ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"]
+        #expect(
+            AWSCredentials(environment: all)
+                == AWSCredentials(accessKeyID: "a", secretAccessKey: "b", sessionToken: "c"))
+        let withoutToken = all.merging(["AWS_SESSION_TOKEN": ""]) { $1 }
+        #expect(
+            AWSCredentials(environment: withoutToken) == AWSCredentials(accessKeyID: "a", secretAccessKey: "b"))
+        #expect(AWSCredentials(environment: ["AWS_ACCESS_KEY_ID": "a"]) == nil)
+        #expect(AWSCredentials(environment: [:]) == nil)
+    }
+}
