@@ -76,7 +76,7 @@ public struct HTTPTransport: WireTransport {
             error.connectionErrors.first.map { reason($0.error) } ?? "there is no host of this name"
         case let error as IOError: Errno(rawValue: error.errnoCode).description
         case let error as HTTPClientError: error.shortDescription.lowercased()
-        default: "\(type(of: error))"
+        default: "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
         }
     }
 }

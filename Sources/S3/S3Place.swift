@@ -54,7 +54,7 @@ public struct S3Place: ObjectPlace {
     public func get(_ key: String, limit: Int) async throws -> [UInt8]? {
         // A refusal may be longer than what is asked for.
         let answer = try await send(.get, key, limit: max(limit, S3Refusal.maximumBytes))
-        if answer.status == 404, S3Refusal(answer).code == "NoSuchKey" { return nil }
+        if answer.status == 404, S3Refusal(answer).code != "NoSuchBucket" { return nil }
         guard answer.status == 200 else { throw refusal(of: answer, "\(key) cannot be read") }
         if answer.body.count > limit { throw PlaceError.tooLarge(key, in: self) }
         return answer.body

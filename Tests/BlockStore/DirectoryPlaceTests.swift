@@ -58,6 +58,18 @@ extension SnapshotFixture {
         }
     }
 
+    /// The directory's own permissions say who may enter it.
+    @Test func everybodyWhoMayEnterMayRead() async throws {
+        try await withFixture { fixture, path in
+            let snapshot = try fixture.writeBlocks()
+            try await fixture.store.push(snapshot, description: "{}", to: DirectoryPlace(path, clock: SystemClock()))
+            for key in [snapshot.key, ObjectKey.object(snapshot.manifest)] {
+                let mode = try await runCommand("stat", ["--format", "%A", path.pushing(FilePath(key)).string])
+                #expect(mode.output == "-rw-r--r--\n")
+            }
+        }
+    }
+
     @Test func whatOthersLeftHalfWrittenGoesWhenItIsOld() async throws {
         try await withFixture { fixture, path in
             let incoming = path.appending("incoming")

@@ -49,7 +49,9 @@ public final class DirectoryPlace: ObjectPlace {
         try await blocking("be written to") { [self] () throws(Errno) in
             // A share that is not mounted must not be made on the disk below.
             _ = try FileStatus(of: directory)
-            let files = try IncomingFiles(directory: directory.appending("incoming"))
+            // Who may enter the directory may read what is there.
+            let files = try IncomingFiles(
+                directory: directory.appending("incoming"), permissions: [.ownerReadWrite, .groupRead, .otherRead])
             try files.removeLeftovers(before: leftoverTime)
             try makeDirectories()
             incoming.withLock { $0 = files }
@@ -65,9 +67,7 @@ public final class DirectoryPlace: ObjectPlace {
         try beforeStep(.makeDirectories)
         for folder in ObjectKey.folders { try createDirectories(directory.appending(folder)) }
         try beforeStep(.flushDirectories)
-        for folder in ObjectKey.folders.map({ FilePath($0).removingLastComponent() }).uniqued {
-            try Directory.synchronize(directory.pushing(folder))
-        }
+        try Directory.synchronize(directory.appending("objects"))
         try Directory.synchronize(directory)
     }
 
@@ -150,12 +150,5 @@ extension PlaceError {
         default:
             self.init(.failed, "\(path) cannot \(deed): \(error)")
         }
-    }
-}
-
-extension Array where Element: Equatable {
-    /// Without those that equal the one before.
-    fileprivate var uniqued: Self {
-        reduce(into: []) { if $0.last != $1 { $0.append($1) } }
     }
 }

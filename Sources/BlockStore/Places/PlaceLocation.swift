@@ -10,7 +10,7 @@ public enum PlaceLocation: Hashable, Sendable {
     /// - Throws: `PlaceError.Code.invalidLocation`.
     public init(_ text: String) throws(PlaceError) {
         if text.hasPrefix("/") {
-            self = .directory(FilePath(text).lexicallyNormalized())
+            self = .directory(FilePath(text))
         } else if text.hasPrefix("s3://") {
             self = try Self.bucket(ofURL: text)
         } else {

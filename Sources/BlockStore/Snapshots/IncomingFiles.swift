@@ -5,11 +5,15 @@ import SystemPackage
 /// Files that are written beside, and get their names when they are whole: after `kill -9` what has a name is right.
 final class IncomingFiles: Sendable {
     private let directory: FilePath
+    private let permissions: FilePermissions
     private let nextNumber = Atomic<UInt64>(0)
 
-    /// - Parameter directory: where files are written, on the filesystem on which they get their names.
-    init(directory: FilePath) throws(Errno) {
+    /// - Parameters:
+    ///   - directory: where files are written, on the filesystem on which they get their names.
+    ///   - permissions: those of each file, less the process's mask.
+    init(directory: FilePath, permissions: FilePermissions = [.ownerReadWrite]) throws(Errno) {
         self.directory = directory
+        self.permissions = permissions
         try createDirectories(directory)
     }
 
@@ -37,7 +41,7 @@ final class IncomingFiles: Sendable {
             let path = directory.appending("\(number)")
             do throws(Errno) {
                 let file = try FileDescriptor.openFile(
-                    path, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
+                    path, .writeOnly, options: [.create, .exclusiveCreate], permissions: permissions)
                 return (file, path)
             } catch .fileExists {
                 // Another process's, or what one left that was killed.
