@@ -184,11 +184,17 @@ extension FileDescriptor {
         }
     }
 
-    /// Whether all of the file's first `length` bytes have space, written or only reserved.
+    /// Whether all of the file's first `length` bytes are known to have space, written or only reserved. A filesystem
+    /// that cannot tell (tmpfs) does not know it.
     ///
     /// The corresponding C function is `ioctl` with `FS_IOC_FIEMAP`.
     func hasSpace(_ length: Int64) throws(Errno) -> Bool {
-        try shimCall { cplatform_has_space(rawValue, UInt64(length)) } == 1
+        do throws(Errno) {
+            return try shimCall { cplatform_has_space(rawValue, UInt64(length)) } == 1
+        } catch {
+            guard error.isRefusedRequest else { throw error }
+            return false
+        }
     }
 
     /// One more descriptor of the same open file, closed on exec.

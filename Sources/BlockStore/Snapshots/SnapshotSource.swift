@@ -3,7 +3,7 @@ import Synchronization
 /// A snapshot in the store, as what a volume is made from. The catalog keeps its manifest referred to meanwhile.
 public final class SnapshotSource: RestoreSource {
     private let store: SnapshotStore
-    private let manifest: Manifest
+    public let manifest: Manifest
     /// The segment that was read last: blocks are mostly touched, and always hydrated, one after another.
     private let latest = Mutex<(index: Int, segment: Segment)?>(nil)
 

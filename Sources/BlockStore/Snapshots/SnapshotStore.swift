@@ -78,6 +78,13 @@ public final class SnapshotStore: Sendable {
         guard count == buffer.byteCount, Digest(of: buffer.bytes) == name else { throw .damaged(.block, name) }
     }
 
+    /// A block's verified bytes.
+    public func block(_ name: Digest) throws(SnapshotStoreError) -> [UInt8] {
+        let bytes = try read(name, .block)
+        guard bytes.count == Int(VolumeBlock.bytes) else { throw .damaged(.block, name) }
+        return bytes
+    }
+
     public func manifest(_ name: Digest) throws(SnapshotStoreError) -> Manifest {
         let bytes = try read(name, .manifest)
         do throws(MalformedObject) {
@@ -110,7 +117,7 @@ public final class SnapshotStore: Sendable {
         }
     }
 
-    /// A segment's or a manifest's bytes.
+    /// An object's verified bytes.
     private func read(_ name: Digest, _ kind: ObjectKind) throws(SnapshotStoreError) -> [UInt8] {
         let file = try open(name, kind)
         defer { file.closeIgnoringErrors() }

@@ -23,6 +23,14 @@ public final class SnapshotWriter: BlockSink {
         return block.isZeros ? nil : try putObject(block)
     }
 
+    /// - Parameter name: the block's.
+    func put(_ block: RawSpan, named name: Digest) throws(Errno) -> Digest? {
+        precondition(block.byteCount == Int(VolumeBlock.bytes), "a block is written whole")
+        if block.isZeros { return nil }
+        try putObject(block, named: name)
+        return name
+    }
+
     /// Holds what the last process stored for a cut. If that may be lost, the cut fails.
     public func hold(_ cut: Cut) throws {
         if !cut.trusts(epoch) { cut.fail(.storeFailed) }
@@ -62,9 +70,15 @@ public final class SnapshotWriter: BlockSink {
 
     func putNewObject(_ bytes: RawSpan) throws(Errno) -> (name: Digest, isNew: Bool) {
         let name = Digest(of: bytes)
+        return (name, try putObject(bytes, named: name))
+    }
+
+    /// - Returns: whether it had to be written.
+    @discardableResult
+    private func putObject(_ bytes: RawSpan, named name: Digest) throws(Errno) -> Bool {
         // Held before it is looked for: see `remove`.
         hold(name)
-        return (name, try store.files.put(bytes, as: name))
+        return try store.files.put(bytes, as: name)
     }
 
     /// The snapshot is in the catalog, or was given up.

@@ -17,7 +17,7 @@ import SystemPackage
 /// set only when what it promises is in the page cache. After a loss of power a cut is given up.
 ///
 /// Where the filesystem can share extents the cut has clones of the volume's files, and writers owe nothing.
-public final class Cut: Sendable {
+public final class Cut: ChangedBlocks {
     /// The snapshot's, as it was given.
     public let name: String
     public let volume: String
@@ -33,7 +33,7 @@ public final class Cut: Sendable {
     private let done: MappedBits
     private let state: MappedBits
     private let old: VolumeFile
-    private let names: FileDescriptor
+    private let names: BlockNames
     let blockCount: Int
     private let claims = BlockClaims()
     private let buffers: BlockBufferPool
@@ -62,11 +62,9 @@ public final class Cut: Sendable {
         done = try MappedBits(directory.done, capacity: VolumeBlock.capacity)
         state = try MappedBits(directory.state, capacity: 128)
         old = try store.openParts(sizeBytes: record.sizeBytes, .readWrite) { directory.old($0) }
-        names = try .openFile(directory.names, .readWrite)
+        names = try BlockNames(directory.names, blockCount: blockCount)
         hasFailed.store(CutFailure(word: state.word(0)) != nil, ordering: .relaxed)
     }
-
-    deinit { names.closeIgnoringErrors() }
 
     /// Keeps the volume open; nothing ends that.
     func keep(_ volume: VolumeBlocks?) { owner.withLock { $0 = volume } }
@@ -217,7 +215,7 @@ public final class Cut: Sendable {
         if done.isSet(block) { return }
         buffer.zero(from: range.count)
         let name = try buffer.withBytes(0..<Int(VolumeBlock.bytes)) { (bytes) throws in try sink.put(bytes) }
-        if let name { try unsafe names.writeAll(name.bytes.span.bytes, at: Int64(block * Digest.byteCount)) }
+        if let name { try names.set(block, to: name) }
         done.set(block)
         if saved.isSet(block) {
             try old.punchHole(at: range.lowerBound, length: Int64(range.count))
@@ -274,16 +272,8 @@ public final class Cut: Sendable {
     /// Each block that may differ from the base, in order, once `copy` has returned: its name, or `nil` when it reads as
     /// zeros. Without a base, those that hold something.
     public func forEachChange(_ body: (Int, Digest?) throws -> Void) throws {
-        var position = 0
-        var chunk: (start: Int, bytes: [UInt8]) = (0, [])
-        while let block = try nextChange(from: position) {
-            if !(chunk.start..<chunk.start + chunk.bytes.count / Digest.byteCount).contains(block) {
-                chunk = (block, try readNames(from: block))
-            }
-            let place = (block - chunk.start) * Digest.byteCount
-            let name = Digest(stored: chunk.bytes[place..<place + Digest.byteCount])
+        try names.forEach(nextChange) { block, name in
             if name != nil || base != nil { try body(block, name) }
-            position = block + 1
         }
     }
 
@@ -291,13 +281,6 @@ public final class Cut: Sendable {
     private func nextChange(from position: Int) throws(Errno) -> Int? {
         let blocks = position..<blockCount
         return (base == nil ? done : needed).firstSet(in: blocks)
-    }
-
-    private func readNames(from block: Int) throws(Errno) -> [UInt8] {
-        let count = min(4096, blockCount - block) * Digest.byteCount
-        let bytes = try names.bytes(at: Int64(block * Digest.byteCount), count: count)
-        // Beyond the file's end there are no names.
-        return bytes + [UInt8](repeating: 0, count: count - bytes.count)
     }
 }
 

@@ -26,7 +26,8 @@ public final class TrackedVolumes: Sendable {
     }
 
     public let store: VolumeStore
-    private let boot: String
+    /// What is not durable holds in this run of the kernel alone.
+    public let boot: String
     /// As many as save or fetch a block at a time, with as many lanes as there should be.
     let buffers = BlockBufferPool(count: 16)
     private let report: @Sendable (UnreadableBlock) -> Void
