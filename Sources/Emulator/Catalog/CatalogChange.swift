@@ -27,6 +27,8 @@ enum CatalogChange: Sendable, Hashable {
     case putOrigin(VolumeNumber, VolumeOrigin)
     case putFastRestore(FastRestoreRecord)
     case addReferences(ObjectReferences)
+    /// Kept once and for all.
+    case putTokenKey(TokenKey)
 }
 
 extension CatalogChange {
@@ -83,6 +85,8 @@ extension CatalogChange {
             try restore.put(to: database)
         case .addReferences(let references):
             try references.add(to: database)
+        case .putTokenKey(let key):
+            try key.put(to: database)
         }
     }
 

@@ -16,6 +16,8 @@ struct CatalogContents: Sendable {
     var snapshots: [SnapshotRecord]
     var snapshotTokens: [SnapshotTokenRecord]
     var fastRestores: [FastRestoreRecord]
+    /// `nil` until the first token is wanted.
+    var blockTokenKey: TokenKey?
     /// The highest numbers ever given; zero for none.
     var lastVolume: Int64
     var lastAttachment: Int64
@@ -58,6 +60,7 @@ struct CatalogContents: Sendable {
         snapshots = try SnapshotRecord.all(in: database)
         snapshotTokens = try SnapshotTokenRecord.all(in: database)
         fastRestores = try FastRestoreRecord.all(in: database)
+        blockTokenKey = try TokenKey.ofBlocks(in: database)
         lastVolume = try Self.last("volumes", in: database)
         lastAttachment = try Self.last("attachments", in: database)
         lastModification = try Self.last("modifications", in: database)

@@ -22,8 +22,22 @@ enum CatalogSchema {
         migrator.registerMigration("5: what pending snapshots count from, fast restores") { database in
             try database.execute(sql: version5)
         }
+        migrator.registerMigration("6: lineages of snapshots, keys of tokens") { database in
+            try database.execute(sql: version6)
+        }
         return migrator
     }
+
+    /// A lineage that is NULL begins with what its row is about, or with what that came from.
+    private static let version6 = """
+        ALTER TABLE snapshots ADD COLUMN lineage TEXT;
+        ALTER TABLE volumeOrigins ADD COLUMN lineage TEXT;
+
+        CREATE TABLE tokenKeys (
+            purpose TEXT NOT NULL PRIMARY KEY,
+            bytes BLOB NOT NULL CHECK (length(bytes) = 32)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     /// A pending snapshot with a base counts as one reference of that manifest.
     private static let version5 = """

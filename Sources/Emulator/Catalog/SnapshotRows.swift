@@ -14,16 +14,18 @@ extension SnapshotRecord {
         try database.run(
             """
             INSERT INTO snapshots (number, id, name, region, origin, source, timeoutMinutes, sizeGiB, startTime,
-                description, tags, state, isDeletionWanted, base, manifest, fullSizeBytes, endTime, failure)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                description, tags, state, isDeletionWanted, base, manifest, fullSizeBytes, endTime, failure, lineage)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (number) DO UPDATE SET name = excluded.name, tags = excluded.tags, state = excluded.state,
                 isDeletionWanted = excluded.isDeletionWanted, base = excluded.base, manifest = excluded.manifest,
                 fullSizeBytes = excluded.fullSizeBytes, endTime = excluded.endTime, failure = excluded.failure
             """,
             [
-                number.rawValue, id.rawValue, name, region, origin.word, origin.source, origin.timeoutMinutes, sizeGiB,
+                number.rawValue, id.rawValue, name, region, origin.word, origin.sourceID, origin.timeoutMinutes,
+                sizeGiB,
                 startTime.milliseconds, text, try CanonicalJSON.text(tags), state.rawValue, isDeletionWanted,
                 base?.data, content?.manifest.data, content?.fullSizeBytes, endTime?.milliseconds, failure,
+                inheritedLineage,
             ])
     }
 
@@ -48,7 +50,7 @@ extension SnapshotRecord {
             content: try manifest.map {
                 SnapshotContent(manifest: try Digest(catalogData: $0), fullSizeBytes: row["fullSizeBytes"])
             },
-            endTime: endTime.map { Date(milliseconds: $0) }, failure: row["failure"])
+            endTime: endTime.map { Date(milliseconds: $0) }, failure: row["failure"], inheritedLineage: row["lineage"])
     }
 }
 
@@ -59,14 +61,6 @@ extension SnapshotOrigin {
         case .copy: "copy"
         case .blocks: "blocks"
         case .imported: "imported"
-        }
-    }
-
-    fileprivate var source: String? {
-        switch self {
-        case .volume(let id), .imported(let id): id.rawValue
-        case .copy(let id): id.rawValue
-        case .blocks(let parent, _): parent?.rawValue
         }
     }
 
@@ -117,12 +111,12 @@ extension VolumeOrigin {
         try database.run(
             """
             INSERT INTO volumeOrigins (volume, snapshot, sourceVolume, manifest, isRestored, initializationRateMiBps,
-                isFastRestored) VALUES (?, ?, ?, ?, ?, ?, ?)
+                isFastRestored, lineage) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (volume) DO UPDATE SET isRestored = excluded.isRestored
             """,
             [
                 volume.rawValue, snapshot, sourceVolume, manifest.data, isRestored, initializationRateMiBps,
-                isFastRestored,
+                isFastRestored, lineage,
             ])
     }
 
@@ -141,7 +135,7 @@ extension VolumeOrigin {
         self.init(
             source: try known(source, "no origin"), manifest: try Digest(catalogData: row["manifest"]),
             isRestored: row["isRestored"], initializationRateMiBps: row["initializationRateMiBps"],
-            isFastRestored: row["isFastRestored"])
+            isFastRestored: row["isFastRestored"], lineage: row["lineage"])
     }
 }
 

@@ -37,7 +37,8 @@ extension Region {
         try state.snapshots.checkName(tags[Tag.name] ?? "", in: region)
         var copy = SnapshotRecord(
             number: nextSnapshotNumber(), id: newSnapshotID(), region: region, origin: .copy(of: original.id),
-            sizeGiB: original.sizeGiB, startTime: currentTime(), text: text, tags: tags)
+            sizeGiB: original.sizeGiB, startTime: currentTime(), text: text, tags: tags,
+            inheritedLineage: original.lineage)
         copy.base = content.manifest
         return copy
     }

@@ -21,7 +21,9 @@ extension Region {
         do {
             let manifest = try await bringIn(cut, writer)
             var volume = blank
-            volume.origin = VolumeOrigin(source: .volume(original.id), manifest: manifest)
+            volume.origin = VolumeOrigin(
+                source: .volume(original.id), manifest: manifest,
+                lineage: original.origin?.lineage ?? original.id.rawValue)
             let keys = [.volume(volume.id), .references] + volume.ownKeys.dropFirst()
             let made = try await exclusively(keys) { [volume] in try await $0.make(volume, token) }
             await endCopy(cut, writer)

@@ -35,7 +35,7 @@ extension Region {
         let credit = rate == nil ? spentCredit(of: id, in: volume.zone) : nil
         volume.origin = VolumeOrigin(
             source: .snapshot(id), manifest: content.manifest, initializationRateMiBps: rate,
-            isFastRestored: credit != nil)
+            isFastRestored: credit != nil, lineage: snapshot.lineage)
         let made = try await make(volume, token, spending: credit)
         beginHydration(of: volume)
         return made

@@ -32,10 +32,16 @@ struct SnapshotRecord: Hashable, Sendable {
     /// When it was completed or failed.
     var endTime: Date?
     var failure: String?
+    /// The lineage of what it was made of, where that is known to go on; `nil` where it begins with that itself.
+    var inheritedLineage: String?
 
     var name: String { tags[Tag.name] ?? "" }
     var place: ListingPlace<Snapshot> { ListingPlace(time: startTime, id: id) }
     var sizeBytes: Int64 { Int64(sizeGiB) << 30 }
+
+    /// What snapshots of one volume, of volumes that were made from those, their copies, and what was written block by
+    /// block over any of them have in common: the id of what was first.
+    var lineage: String { inheritedLineage ?? origin.sourceID ?? id.rawValue }
 }
 
 /// A request for snapshots that was answered, so that repeating it repeats the answer.
@@ -64,6 +70,15 @@ enum SnapshotOrigin: Hashable, Sendable {
     /// Fetched from a file, a directory or a bucket, where it was of this volume.
     case imported(VolumeID)
 
+    /// `nil` for what was written block by block over nothing.
+    var sourceID: String? {
+        switch self {
+        case .volume(let id), .imported(let id): id.rawValue
+        case .copy(let id): id.rawValue
+        case .blocks(let parent, _): parent?.rawValue
+        }
+    }
+
     /// The volume that was cut; EC2 names none for a copy and for what was written block by block.
     var reportedVolumeID: VolumeID {
         switch self {
@@ -82,6 +97,8 @@ struct VolumeOrigin: Hashable, Sendable {
     var isRestored = false
     var initializationRateMiBps: Int?
     var isFastRestored = false
+    /// That of what it was made from.
+    var lineage: String?
 
     /// What people call it.
     var title: String {
