@@ -70,7 +70,7 @@ let package = Package(
         room("S3", ["AWSWire", "BlockStore", "Platform"]),
 
         // The region: one world below the driver protocol.
-        room("Emulator", ["Driver", "BlockStore", "Platform", "CFuse", grdb, heap, logging, system]),
+        room("Emulator", ["Driver", "BlockStore", "Platform", "CFuse", crypto, grdb, heap, logging, system]),
         room("StorageDriverConformance", ["Driver"]),
 
         // The using side, and its fronts.

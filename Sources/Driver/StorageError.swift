@@ -77,6 +77,8 @@ public struct StorageError: Error, Hashable, Sendable, Codable, CustomStringConv
         public static let conflict = Code("ConflictException")
         /// The EBS direct APIs': no such snapshot; the cause is their reason.
         public static let resourceNotFound = Code("ResourceNotFoundException")
+        /// The EBS direct APIs': no more of something than there is.
+        public static let serviceQuotaExceeded = Code("ServiceQuotaExceededException")
         /// The EBS direct APIs': a value that cannot be; the cause is their reason.
         public static let validation = Code("ValidationException")
         /// The store's: a block or a map of a snapshot is missing or not what its checksum says.

@@ -15,7 +15,8 @@ public final class EmulatorDriver: StorageDriver {
 
     let region: Region
     private let description: DriverDescription
-    /// Now and then keeps credit balances, and ends what volumes have restored and imports have left.
+    /// Now and then keeps credit balances, and ends what volumes have restored, what imports have left and what nobody
+    /// writes any more.
     private let keeper: Task<Void, Never>
     /// Makes a data point of CloudWatch's metrics each minute.
     private let metricKeeper: Task<Void, Never>
@@ -40,9 +41,11 @@ public final class EmulatorDriver: StorageDriver {
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void
     ) async throws {
         let catalog = try Catalog(path: stateDirectory.appending("catalog.sqlite"))
+        let snapshots = try SnapshotStore(directory: stateDirectory.appending("snapshots"))
+        let uploads = SnapshotUploads(
+            snapshots, directory: stateDirectory.appending("snapshots").appending("uploads"), boot: volumes.boot)
         let effects = RegionEffects(
-            catalog: catalog, volumes: volumes,
-            snapshots: try SnapshotStore(directory: stateDirectory.appending("snapshots")), exports: exports,
+            catalog: catalog, volumes: volumes, snapshots: snapshots, uploads: uploads, exports: exports,
             tree: configuration.mountPoint, logger: logger, beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
@@ -50,13 +53,14 @@ public final class EmulatorDriver: StorageDriver {
             await $0.keepCredits()
             await $0.endRestores()
             await $0.endLeftovers()
+            await $0.expireUploads()
         }
         metricKeeper = Self.keep(region, clock, after: { $0.timeToNextMinute() }) { await $0.endMetricMinute() }
         description = DriverDescription(
             name: Self.name, region: configuration.name,
             capabilities: [
                 .registerInstances, .multiAttach, .statistics, .metrics, .modifyVolumes, .snapshots,
-                .snapshotTasks, .fastSnapshotRestores, .copyVolumes,
+                .snapshotBlocks, .snapshotTasks, .fastSnapshotRestores, .copyVolumes,
             ],
             volumeTypes: VolumeTypeLimits.all.map(\.type))
     }

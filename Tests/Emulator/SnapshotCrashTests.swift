@@ -54,7 +54,7 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         try #require(try await region.driver.describeVolumes(VolumeQuery(names: [name])).volumes.first).id
     }
 
-    private static func snapshot(_ name: String, in region: TestRegion) async throws -> SnapshotID {
+    static func snapshot(_ name: String, in region: TestRegion) async throws -> SnapshotID {
         try #require(try await region.driver.describeSnapshots(SnapshotQuery(names: [name])).snapshots.first).id
     }
 
@@ -66,11 +66,11 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         { region in try region.write(blocks, to: await Self.volume("one", in: region)) }
     }
 
-    private static func delete(_ name: String) -> Scene {
+    static func delete(_ name: String) -> Scene {
         { region in try await region.driver.deleteSnapshot(Self.snapshot(name, in: region)) }
     }
 
-    private static func restore(_ name: String, from snapshot: String, rate: Int? = nil) -> Scene {
+    static func restore(_ name: String, from snapshot: String, rate: Int? = nil) -> Scene {
         { region in
             _ = try await region.driver.createVolume(
                 CreateVolumeRequest(
@@ -241,7 +241,9 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         if first == 0 { #expect(steps > 0) }
     }
 
-    @Test("killed before any step: all of it or nothing, and nothing left over", arguments: SnapshotPlay.all)
+    @Test(
+        "killed before any step: all of it or nothing, and nothing left over",
+        arguments: SnapshotPlay.all + SnapshotPlay.uploads)
     func killed(_ play: SnapshotPlay) async throws {
         try await withPreparedState { state in
             let allowed = try await allowed(play, state)
@@ -253,7 +255,9 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
         }
     }
 
-    @Test("power lost before any step: what is completed is whole, and the rest in error", arguments: SnapshotPlay.all)
+    @Test(
+        "power lost before any step: what is completed is whole, and the rest in error",
+        arguments: SnapshotPlay.all + SnapshotPlay.uploads)
     func powerLost(_ play: SnapshotPlay) async throws {
         try await withPreparedState { state in
             let allowed = try await allowed(play, state)

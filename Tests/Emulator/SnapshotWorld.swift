@@ -92,6 +92,9 @@ extension TestRegion {
         try await driver.finishSnapshotWork()
         let checked = try await ended(SnapshotTaskRequest(action: .check))
         #expect(checked.report?.findings == [], comment, sourceLocation: line)
+        let effects = await driver.region.effects
+        let uploads = await driver.region.work.uploads
+        #expect(try effects.uploads.names() == uploads.keys.map(\.rawValue).sorted(), comment, sourceLocation: line)
         let cuts = try volumes.pendingCuts { cut, error in Issue.record("\(cut): \(error)", sourceLocation: line) }
         #expect(cuts.isEmpty, comment, sourceLocation: line)
     }

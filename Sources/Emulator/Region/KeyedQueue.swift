@@ -2,7 +2,7 @@
 //
 // Part of the region actor's state, so it needs no lock of its own. Order of keys, outermost first, so that
 // nobody waits in a circle: token, volumes (by id), copying, references, snapshots (the older first),
-// fastRestores, names; or `instances` alone.
+// fastRestores, names; or `instances` or `blockTokenKey` alone.
 import Driver
 
 struct KeyedQueue {
@@ -19,6 +19,7 @@ struct KeyedQueue {
         case name(String)
         case snapshotName(String, region: String)
         case instances
+        case blockTokenKey
     }
 
     private struct Waiter {

@@ -21,6 +21,8 @@ struct SnapshotWork: Sendable {
     /// Bring pending snapshots' blocks into the store; each ends when its snapshot is not `pending` any more, or the
     /// region is closed.
     var jobs: [SnapshotID: Task<Void, Never>] = [:]
+    /// Of pending snapshots that are written block by block and not sealed.
+    var uploads: [SnapshotID: SnapshotUpload] = [:]
     /// Of the volumes that are being made as copies of others.
     var copies: [VolumeID: Cut] = [:]
     /// Volumes that are not restored.
@@ -66,9 +68,10 @@ extension Region {
         let cuts = try effects.volumes.pendingCuts { cut, error in
             logger.error("the cut for \(cut) cannot be opened, and is given up: \(error)")
         }
+        let uploads = try findUploads()
         let plan = try SnapshotRepairPlan(
             snapshots, cuts: Set(cuts.map(\.name)), bases: Set(cuts.compactMap(\.base)), at: currentTime(),
-            isWritable: { _ in false })
+            isWritable: { uploads[$0.id] != nil })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }
         let references = try await effects.referenceDelta(going: plan.releases)
         if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
@@ -80,6 +83,7 @@ extension Region {
                 work.cuts[SnapshotID(cut.name)] = cut
             }
         }
+        await keep(uploads)
         return plan.unfinished
     }
 
@@ -87,13 +91,15 @@ extension Region {
     func takeUp(_ unfinished: [SnapshotID]) {
         let jobs = unfinished.map { (id: $0, cut: work.cuts[$0], writer: effects.snapshots.beginWriting()) }
         let written = jobs.compactMap { job in job.cut.map { (cut: $0, writer: job.writer) } }
+        let uploads = Array(work.uploads.values)
         work.preparation = Task { [effects, logger, end = work.end] in
-            let count = try await effects.prepareStore(holding: written, check: end.check)
+            let count = try await effects.prepareStore(holding: written, uploads, check: end.check)
             if count > 0 {
                 logger.notice("\(count) objects of the snapshot store belonged to nothing; they are removed")
             }
         }
         for job in jobs { beginCopying(job.id, job.cut, job.writer) }
+        takeUpSealed()
         takeUpRestores()
     }
 

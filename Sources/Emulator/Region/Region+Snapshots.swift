@@ -65,7 +65,7 @@ extension Region {
             SnapshotRecord(
                 number: nextSnapshotNumber(), id: newSnapshotID(), region: configuration.name,
                 origin: .volume(volume.id), sizeGiB: volume.specification.sizeGiB, startTime: time,
-                text: request.description, tags: source.tags)
+                text: request.description, tags: source.tags, inheritedLineage: volume.origin?.lineage)
         }
         let cuts = try await effects.cut(
             zip(volumes, zip(snapshots, bases)).map { volume, cut in
@@ -159,13 +159,23 @@ extension Region {
     /// nothing else is removed in the background.
     func deleteSnapshot(_ id: SnapshotID) async throws {
         if try state.snapshots.snapshot(id).state == .pending, try await wishGone(id) {
-            if work.jobs[id] == nil { await giveUp(id, "It was deleted.") }
+            await giveUpIfIdle(id)
             return
         }
         let references = try await exclusively(.references) { region in
             try await region.exclusively(.snapshot(id)) { try await $0.deleteAlone(id) }
         }
         remove(references.losing)
+    }
+
+    /// One that nothing in the background will end ends now.
+    private func giveUpIfIdle(_ id: SnapshotID) async {
+        let reason = "It was deleted."
+        if let upload = work.uploads.removeValue(forKey: id) {
+            await giveUp(id, upload, reason)
+        } else if work.jobs[id] == nil {
+            await giveUp(id, reason)
+        }
     }
 
     /// False when it is not `pending` any more.

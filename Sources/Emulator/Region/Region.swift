@@ -32,6 +32,8 @@ actor Region {
     private var lastAttachment: Int64
     private var lastModification: Int64
     private var lastSnapshot: Int64
+    /// `nil` until the first one is wanted in a new catalog: see `tokens`.
+    var blockTokens: BlockTokens?
     /// What is under way for snapshots.
     var work = SnapshotWork()
 
@@ -46,6 +48,7 @@ actor Region {
         self.random = random
         self.logger = logger
         let contents = try effects.catalog.contents()
+        blockTokens = contents.blockTokenKey.map { BlockTokens($0) }
         let repaired = try await Self.repair(contents, effects, logger)
         state = RegionState(
             volumes: repaired.volumes, instances: contents.instances, tokens: repaired.tokens)

@@ -40,16 +40,18 @@ extension RegionEffects {
         return SnapshotSource(snapshots, try snapshots.manifest(origin.manifest), title: origin.title)
     }
 
-    /// Before anything is written into the store: holds what cuts that go on have put into it, and removes what the
-    /// catalog does not know of.
+    /// Before anything is written into the store: holds what cuts and uploads that go on have put into it, and removes
+    /// what the catalog does not know of.
     ///
     /// - Parameter check: throws to end it early.
     func prepareStore(
-        holding written: [(cut: Cut, writer: SnapshotWriter)], check: @escaping @Sendable () throws -> Void
+        holding written: [(cut: Cut, writer: SnapshotWriter)], _ uploads: [SnapshotUpload],
+        check: @escaping @Sendable () throws -> Void
     ) async throws -> Int {
         try beforeStep(.sweep)
         return try await copiers.run {
             for (cut, writer) in written { try writer.hold(cut) }
+            for upload in uploads { try upload.holdBlocks() }
             var known = KnownObjects(catalog: catalog, check: check)
             return try snapshots.sweep { try known.contains($0) }
         }
@@ -80,24 +82,24 @@ extension RegionEffects {
         try await copiers.run { try cut.copy(into: sink) }
     }
 
-    /// Writes the manifest of a cut that has been copied; all of it is durable when this returns.
+    /// Writes the manifest of blocks that are in the store; all of it is durable when this returns.
     func writeManifest(
-        of cut: Cut, over parent: SnapshotParent?, _ writer: SnapshotWriter
+        of blocks: any ChangedBlocks, over parent: SnapshotParent?, _ writer: SnapshotWriter
     ) async throws -> SnapshotContent {
         try beforeStep(.writeManifest)
-        let content = try await copiers.run { try makeManifest(of: cut, over: parent, writer) }
+        let content = try await copiers.run { try makeManifest(of: blocks, over: parent, writer) }
         try beforeStep(.synchronizeStore)
         try await copiers.run { try snapshots.synchronize() }
         return content
     }
 
     private func makeManifest(
-        of cut: Cut, over parent: SnapshotParent?, _ writer: SnapshotWriter
+        of blocks: any ChangedBlocks, over parent: SnapshotParent?, _ writer: SnapshotWriter
     ) throws -> SnapshotContent {
         var base: Manifest?
         if let parent { base = try snapshots.manifest(parent.manifest) }
-        var builder = ManifestBuilder(writer, volumeSizeBytes: cut.volumeSizeBytes, parent: base)
-        try cut.forEachChange { block, name in try builder.set(block, to: name) }
+        var builder = ManifestBuilder(writer, volumeSizeBytes: blocks.volumeSizeBytes, parent: base)
+        try blocks.forEachChange { block, name in try builder.set(block, to: name) }
         let manifest = try builder.finish()
         let bytes = try fullSizeBytes(of: manifest, base, parent?.fullSizeBytes)
         return SnapshotContent(manifest: manifest.name, fullSizeBytes: bytes)

@@ -16,11 +16,13 @@ struct RegionEffects: Sendable {
         case cut, putBlock, writeManifest, synchronizeStore, finishCut, removeObjects, sweep
         case hydrate, endRestore
         case openFile, exportRecord, importRecord
+        case beginUpload, sealUpload, endUpload
     }
 
     let catalog: Catalog
     let volumes: TrackedVolumes
     let snapshots: SnapshotStore
+    let uploads: SnapshotUploads
     let exports: any RegionExports
     /// Where the filesystem of `exports` is mounted.
     let tree: FilePath
@@ -31,6 +33,8 @@ struct RegionEffects: Sendable {
     let copiers = BlockingThreads(limit: 4)
     /// For tasks on snapshots, behind which no snapshot waits.
     let carriers = BlockingThreads(limit: 4)
+    /// Of the snapshots whose blocks were asked for last.
+    let sources = RecentSources()
 
     var store: VolumeStore { volumes.store }
 

@@ -25,6 +25,13 @@ enum SnapshotLimits {
     static let maximumPerRegion = 100_000
     /// Snapshots of a region with fast restore, in however many zones.
     static let maximumFastRestored = 5
+    /// How many that are written block by block may be `pending` at once.
+    static let maximumUploads = 100
+    /// Without a block for so long, such a snapshot fails.
+    static let timeoutMinutes = 10...4_320
+    static let uploadSizesGiB = 1...65_536
+    /// How many blocks are in a page of them.
+    static let blockPageSizes = 100...10_000
     /// MiB/s. Source: EC2's API reference, CreateVolume.
     static let initializationRates = 100...300
 

@@ -52,7 +52,7 @@ public enum StatusCode: Int, Sendable, Hashable, Codable, CaseIterable {
         case .deadlineExceeded: self = .deadlineExceeded
         case .internalError, .hostOperationFailed: self = .internalError
         case .volumeInUse, .incorrectState, .deviceBusy, .deviceNotBlank, .zoneMismatch: self = .failedPrecondition
-        case .attachmentLimitExceeded: self = .resourceExhausted
+        case .attachmentLimitExceeded, .serviceQuotaExceeded: self = .resourceExhausted
         case .idempotentParameterMismatch: self = .alreadyExists
         case .unknownVolumeType, .missingParameter: self = .invalidArgument
         case .unsupportedOperation: self = .unimplemented
