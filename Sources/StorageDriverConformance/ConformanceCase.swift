@@ -25,7 +25,8 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
     /// The whole suite.
     public static let all: [ConformanceCase] =
         description + creation + limits + clientTokens + names + listing + attaching + taking + detaching
-        + deletion + tags + concurrency + statistics + modification + snapshots + restoring + snapshotTasks
+        + deletion + tags + concurrency + statistics + modification + snapshots + restoring + snapshotBlocks
+        + snapshotTasks
 }
 
 /// A driver that did something else than the suite asks for.
