@@ -31,6 +31,20 @@ private struct Counts {
 }
 
 @Suite struct SnapshotReferenceTests {
+    @Test func whatReadingOnceMoreMightMendIsNoDamage() {
+        let bytes: [UInt8] = [1]
+        let name = unsafe Digest(of: bytes.span.bytes)
+        let lost: [SnapshotStoreError] = [
+            .missing(.block, name), .damaged(.segment, name), .malformed(.manifest, name, reason: "its head is wrong"),
+            .failed(.segment, name, .ioError), .failed(.segment, name, .badMessage),
+            .failed(.segment, name, Errno(rawValue: 117)),
+        ]
+        for error in lost { #expect(error.isDamage, "\(error)") }
+        for errno in [Errno.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .permissionDenied] {
+            #expect(!SnapshotStoreError.failed(.segment, name, errno).isDamage, "\(errno)")
+        }
+    }
+
     /// Snapshots come and go at random: those that are there stay whole, and what is left is what they need.
     @Test(arguments: [1, 2, 3, SystemRandom().next()])
     func whatIsRemovedIsWhatNoSnapshotNeeds(seed: UInt64) async throws {

@@ -83,6 +83,7 @@ private final class MortalDaemon: Sendable {
             let stage = try await Stage(daemon, SeededRandom(seed: seed))
             var lives = (0..<3).map { SnapshotLife(name: "life\($0)", world: stage.world, seed: stage.random.next()) }
             for (writer, _) in stage.world.writers { writer.start() }
+            defer { for (writer, _) in stage.world.writers { writer.abandon() } }
             let end = ContinuousClock.now + Self.duration
             var round = 0
             while ContinuousClock.now < end {

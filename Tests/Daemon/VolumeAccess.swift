@@ -71,6 +71,7 @@ final class VolumeWriter: Sendable {
     private let paths: [FilePath]
     private let random: SeededRandom
     private let isStopped = Atomic(false)
+    private let isAbandoned = Atomic(false)
     private let hasEnded = Monitor(false)
     private let failure = Mutex<Errno?>(nil)
 
@@ -100,6 +101,12 @@ final class VolumeWriter: Sendable {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
+    /// Lets it end by itself soon, whether its last write succeeds or not.
+    func abandon() {
+        isAbandoned.store(true, ordering: .releasing)
+        isStopped.store(true, ordering: .releasing)
+    }
+
     private func writeOnce() {
         let volume = Int(random.next() % UInt64(paths.count))
         let (pages, isDiscard) = VolumeAccess.randomChange(random)
@@ -110,7 +117,9 @@ final class VolumeWriter: Sendable {
                 try perform(write)
                 return log.end()
             } catch {
-                if ContinuousClock.now > deadline { return failure.withLock { $0 = error } }
+                if ContinuousClock.now > deadline || isAbandoned.load(ordering: .acquiring) {
+                    return failure.withLock { $0 = error }
+                }
                 usleep(5_000)
             }
         }

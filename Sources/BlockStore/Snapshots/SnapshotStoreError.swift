@@ -1,3 +1,4 @@
+import Glibc
 public import SystemPackage
 
 /// What an object of the store is.
@@ -21,7 +22,7 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
         switch self {
         case .missing, .damaged, .malformed: true
         // A disk that cannot be read, and a filesystem that is itself damaged, say so with these.
-        case .failed(_, _, let error): [.ioError, .badMessage, .notRecoverable].contains(error)
+        case .failed(_, _, let error): [.ioError, .badMessage, Errno(rawValue: EUCLEAN)].contains(error)
         }
     }
 

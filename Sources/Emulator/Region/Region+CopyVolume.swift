@@ -90,7 +90,8 @@ extension StorageError {
         return switch error {
         case CutFailure.noSpace:
             Self(.insufficientCapacity, message, cause: "\(error)", advice: "free space in the state directory")
-        case is SnapshotStoreError: Self(.snapshotDamaged, message, cause: "\(error)")
+        case let error as SnapshotStoreError where error.isDamage:
+            Self(.snapshotDamaged, message, cause: "\(error)")
         default: Self(.internalError, message, cause: "\(error)")
         }
     }

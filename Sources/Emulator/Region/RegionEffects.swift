@@ -61,7 +61,7 @@ struct RegionEffects: Sendable {
                 try volumes.create(volume.fileName, sizeBytes: volume.sizeBytes, restoring: source)
                 let count = source.writtenBlocks.reduce(0) { $0 + $1.count }
                 return RestoreProgress(missingBlocks: count, totalBlocks: count)
-            } catch let error as SnapshotStoreError {
+            } catch let error as SnapshotStoreError where error.isDamage {
                 throw StorageError.unusable(volume.origin, error)
             } catch {
                 throw StorageError.bytes(volume.id, "created", error)
