@@ -88,7 +88,7 @@ let package = Package(
             "ebbd",
             [
                 "Emulator", "Host", "RPC", "RPCServer", "DockerPlugin", "Prometheus", "Settings", "Driver",
-                "Platform", "BlockStore", argumentParser, logging,
+                "Platform", "BlockStore", "S3", "AWSWire", argumentParser, logging,
             ]),
 
         .target(

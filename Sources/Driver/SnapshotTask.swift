@@ -74,7 +74,7 @@ public struct SnapshotTask: Hashable, Sendable, Codable {
 
 public struct SnapshotTaskRequest: Hashable, Sendable, Codable {
     public var action: SnapshotTask.Action
-    /// What to export or push; which of the location's to pull.
+    /// What to export or push; which of the location's to pull, by its id there or its name: `nil` for the only one.
     public var snapshotID: SnapshotID?
     /// Where to or from, on the driver's machine: a file's absolute path for `export` and `import`, a directory's or
     /// `s3://BUCKET/PREFIX` for `push` and `pull`.
@@ -85,10 +85,12 @@ public struct SnapshotTaskRequest: Hashable, Sendable, Codable {
     public var name: String?
     /// Of an import or a pull; `nil` for what it was.
     public var description: String?
+    /// Whether a push asks for each block, and so mends a location that has lost some.
+    public var isThorough: Bool?
 
     public init(
         action: SnapshotTask.Action, snapshotID: SnapshotID? = nil, location: String? = nil,
-        endpoint: String? = nil, name: String? = nil, description: String? = nil
+        endpoint: String? = nil, name: String? = nil, description: String? = nil, isThorough: Bool? = nil
     ) {
         self.action = action
         self.snapshotID = snapshotID
@@ -96,6 +98,7 @@ public struct SnapshotTaskRequest: Hashable, Sendable, Codable {
         self.endpoint = endpoint
         self.name = name
         self.description = description
+        self.isThorough = isThorough
     }
 }
 

@@ -85,6 +85,8 @@ public struct StorageError: Error, Hashable, Sendable, Codable, CustomStringConv
         public static let snapshotDamaged = Code("SnapshotDamaged")
         /// The store's: the file is no exported snapshot, not whole, or altered.
         public static let snapshotFileInvalid = Code("InvalidSnapshotFile")
+        /// The store's: the directory or the bucket does not let the daemon in. Formed as S3's own.
+        public static let accessDenied = Code("AccessDenied")
         /// The store's: the directory or the bucket did not answer; what was sent stays and is not sent again.
         public static let snapshotStoreUnreachable = Code("SnapshotStoreUnreachable")
         /// The host's, not EC2's: what is on the device is not ours to overwrite, or not to be mounted.

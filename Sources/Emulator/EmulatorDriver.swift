@@ -24,21 +24,22 @@ public final class EmulatorDriver: StorageDriver {
     /// - Parameters:
     ///   - stateDirectory: exists; holds `catalog.sqlite` and the store of snapshots.
     ///   - exports: has the volumes' files.
+    ///   - places: where snapshots may be pushed to; `nil` for directories alone.
     /// - Throws: `StorageError`: `IncorrectState` when another daemon has the catalog or a newer version wrote it.
     public convenience init(
-        configuration: RegionConfiguration, stateDirectory: FilePath, exports: ExportTable, clock: any Clock,
-        random: any RandomSource, logger: Logger
+        configuration: RegionConfiguration, stateDirectory: FilePath, exports: ExportTable,
+        places: SnapshotPlaceFinder? = nil, clock: any Clock, random: any RandomSource, logger: Logger
     ) async throws {
         try await self.init(
             configuration: configuration, stateDirectory: stateDirectory, exports: exports, volumes: exports.volumes,
-            clock: clock, random: random, logger: logger, beforeStep: { _ in })
+            places: places, clock: clock, random: random, logger: logger, beforeStep: { _ in })
     }
 
     /// As the public one, with any exports and a hook that lets tests end the "process" before any step.
     init(
         configuration: RegionConfiguration, stateDirectory: FilePath, exports: any RegionExports,
-        volumes: TrackedVolumes, clock: any Clock, random: any RandomSource, logger: Logger,
-        beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void
+        volumes: TrackedVolumes, places: SnapshotPlaceFinder? = nil, clock: any Clock, random: any RandomSource,
+        logger: Logger, beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void
     ) async throws {
         let catalog = try Catalog(path: stateDirectory.appending("catalog.sqlite"))
         let snapshots = try SnapshotStore(directory: stateDirectory.appending("snapshots"))
@@ -46,7 +47,8 @@ public final class EmulatorDriver: StorageDriver {
             snapshots, directory: stateDirectory.appending("snapshots").appending("uploads"), boot: volumes.boot)
         let effects = RegionEffects(
             catalog: catalog, volumes: volumes, snapshots: snapshots, uploads: uploads, exports: exports,
-            tree: configuration.mountPoint, logger: logger, beforeStep: beforeStep)
+            tree: configuration.mountPoint, logger: logger, places: places ?? directoryPlaces(clock),
+            beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {

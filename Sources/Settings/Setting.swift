@@ -174,6 +174,15 @@ extension Setting {
         key: "fastRestoreDisablingTime", variable: "EBB_FAST_RESTORE_DISABLING_TIME", kind: .duration,
         fallback: .value("1s"),
         summary: "How long fast snapshot restore is `disabling`, until it is `disabled`.")
+    public static let s3Endpoint = Setting(
+        key: "s3Endpoint", variable: "EBB_S3_ENDPOINT", kind: .optionalText, fallback: .value(""),
+        summary: "The URL of the server whose buckets snapshots are pushed to; empty for AWS' own.")
+    public static let s3Region = Setting(
+        key: "s3Region", variable: "EBB_S3_REGION", kind: .text, fallback: .value("us-east-1"),
+        summary: "The region in which those buckets lie.")
+    public static let s3Authorities = Setting(
+        key: "s3Authorities", variable: "EBB_S3_AUTHORITIES", kind: .optionalPath, fallback: .value(""),
+        summary: "A PEM file of the authorities that may vouch for that server; empty for the machine's.")
     public static let logLevel = Setting(
         key: "logLevel", variable: "EBB_LOG_LEVEL",
         kind: .choice(["panic", "fatal", "error", "warn", "info", "debug", "trace"]), fallback: .value("info"),
@@ -189,7 +198,7 @@ extension Setting {
         driver, region, zones, zone, instance, instanceType, performance, volumeLimits, volumeSizeGiB, volumeType,
         volumeIops, fsType, mountOptions, anonymousVolumes, mountPreempt, detachLinger, attachTimeout, modifyingTime,
         optimizingTime, modificationRate, firstTouchLatency, snapshotInterval, fastRestoreEnablingTime,
-        fastRestoreOptimizingTime, fastRestoreDisablingTime, logLevel, lanes,
+        fastRestoreOptimizingTime, fastRestoreDisablingTime, s3Endpoint, s3Region, s3Authorities, logLevel, lanes,
     ]
 
     /// The setting of that key, in any case.

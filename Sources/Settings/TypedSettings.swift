@@ -50,6 +50,11 @@ extension Settings {
     public var fastRestoreEnablingTime: Duration { duration(.fastRestoreEnablingTime) }
     public var fastRestoreOptimizingTime: Duration { duration(.fastRestoreOptimizingTime) }
     public var fastRestoreDisablingTime: Duration { duration(.fastRestoreDisablingTime) }
+    /// `nil` for AWS' own.
+    public var s3Endpoint: String? { self[.s3Endpoint].text.isEmpty ? nil : self[.s3Endpoint].text }
+    public var s3Region: String { self[.s3Region].text }
+    /// `nil` for the machine's.
+    public var s3Authorities: String? { self[.s3Authorities].text.isEmpty ? nil : self[.s3Authorities].text }
     /// `gp3-2025` or `gp3-legacy`.
     public var volumeLimits: String { self[.volumeLimits].text }
     /// `four-a-day`, `six-hours` or `none`.

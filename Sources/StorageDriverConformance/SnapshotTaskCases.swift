@@ -79,6 +79,33 @@ extension ConformanceCase {
                 }
             }
         },
+        ConformanceCase("a snapshot is pushed once, and pulled under another name", needs: [.snapshotTasks]) {
+            subject in
+            try await subject.withSnapshot(name: subject.unique()) { volume, snapshot in
+                try await subject.withFile { place in
+                    try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+                    let push = SnapshotTaskRequest(action: .push, snapshotID: snapshot.id, location: place)
+                    try expect("the push", try await subject.ended(push).state, is: .completed)
+                    let again = try await subject.ended(push)
+                    try expect("nothing is sent again", again.presentBytes, is: again.totalBytes)
+                    let name = subject.unique()
+                    let pull = try await subject.ended(
+                        SnapshotTaskRequest(action: .pull, snapshotID: snapshot.id, location: place, name: name))
+                    try expect("the pull", pull.state, is: .completed)
+                    guard let id = pull.snapshotID else {
+                        throw ConformanceFailure(expected: "a snapshot", found: "\(pull)", line: #line)
+                    }
+                    let found = try await subject.driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots[0]
+                    try expect("the name", found.name, is: name)
+                    try expect("the volume", found.volumeID, is: volume.id)
+                    try expect("the instant", found.startTime, is: snapshot.startTime)
+                    try await subject.discard(found)
+                    let missing = try await subject.ended(
+                        SnapshotTaskRequest(action: .pull, snapshotID: "nobody", location: place))
+                    try expect("another one is not there", missing.error?.code, is: .snapshotNotFound)
+                }
+            }
+        },
         ConformanceCase("an export goes nowhere but into a file of its own", needs: [.snapshotTasks]) { subject in
             try await subject.withSnapshot { _, snapshot in
                 let missing = "\(subject.directory)/\(subject.unique())/file"

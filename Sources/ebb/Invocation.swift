@@ -87,7 +87,8 @@ struct Invocation: Sendable {
     /// Long flags that take a value; all others are switches. A test holds this against the commands.
     static let valueFlags: Set<String> = [
         "availabilityzone", "az", "config", "description", "destinationregion", "destinationsnapshotname", "device",
-        "devicename", "format", "fstype", "home", "host", "initializationrate", "instanceid", "iops", "loglevel",
+        "devicename", "endpoint", "format", "fstype", "home", "host", "initializationrate", "instanceid", "iops",
+        "loglevel",
         "mountlabel", "mountoptions", "mountpoint", "seconds", "size", "snapshotid", "snapshotname", "tag", "template",
         "throughput", "volumeid", "volumename", "volumetype", "type", "zone",
     ]

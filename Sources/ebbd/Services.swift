@@ -1,3 +1,4 @@
+import AWSWire
 import BlockStore
 import DockerPlugin
 import Driver
@@ -8,8 +9,15 @@ import Logging
 import Platform
 import RPC
 import RPCServer
+import S3
 import Settings
 import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Everything that a worker runs, in the order that it must come up: the region, then its filesystem, since
 /// mounts wait for their bytes; then the host side, which looks at the mounts; then the fronts.
@@ -89,7 +97,7 @@ struct Services {
                 disabling: plan.settings.fastRestoreDisablingTime))
         let driver = try await EmulatorDriver(
             configuration: region, stateDirectory: plan.settings.stateDirectory, exports: exports,
-            clock: clock, random: random, logger: logger)
+            places: try snapshotPlaces(), clock: clock, random: random, logger: logger)
         guard let initRecord = inheritance.initRecord else {
             throw StorageError(.internalError, "The supervisor gave no filesystem to serve")
         }
@@ -104,6 +112,22 @@ struct Services {
             try await driver.settle()
             try await driver.close()
         }
+    }
+
+    /// Directories, and buckets of the server that the settings name, with the credentials of this process.
+    private func snapshotPlaces() throws -> SnapshotPlaceFinder {
+        let settings = plan.settings
+        var access = S3Access(
+            region: settings.s3Region,
+            credentials: AWSCredentials(environment: ProcessInfo.processInfo.environment),
+            certificateAuthorities: settings.s3Authorities)
+        do throws(WireError) {
+            access.endpoint = try settings.s3Endpoint.map { (text) throws(WireError) in try Endpoint(text) }
+        } catch {
+            throw StorageError(.invalidParameterValue, "The setting s3Endpoint is not valid", cause: "\(error)")
+        }
+        let places = SnapshotPlaces(access: access, clock: clock, random: random)
+        return { (location, endpoint) throws(PlaceError) in try places.place(location, endpoint: endpoint) }
     }
 
     /// Serves the RPC and Docker, says so to the supervisor, and returns when the task is cancelled.

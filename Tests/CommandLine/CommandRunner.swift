@@ -77,10 +77,14 @@ struct CommandRunner {
 }
 
 /// Commands beside a daemon.
-func withCommands(_ body: (CommandRunner) async throws -> Void) async throws {
+///
+/// - Parameter environment: the daemon's, besides what it has in all tests.
+func withCommands(
+    environment: [String: String] = [:], _ body: (CommandRunner) async throws -> Void
+) async throws {
+    let usual = ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"]
     try await withDaemon(
-        arguments: ["--instance", "here", "--detach-linger", "0"],
-        environment: ["EBB_PERFORMANCE": "on", "EBB_OPTIMIZING_TIME": "1h"]
+        arguments: ["--instance", "here", "--detach-linger", "0"], environment: usual.merging(environment) { $1 }
     ) { daemon in
         try await body(try CommandRunner(home: daemon.home))
     }

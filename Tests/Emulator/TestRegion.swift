@@ -28,7 +28,8 @@ struct TestRegion: Sendable {
     static func open(
         _ directory: FilePath, clock: VirtualClock = VirtualClock(), random: SeededRandom = SeededRandom(seed: 1),
         modification: ModificationPolicy = ModificationPolicy(), boot: String = "boot-1",
-        beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
+        beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in },
+        places: SnapshotPlaceFinder? = nil
     ) async throws -> TestRegion {
         let store = try VolumeStore(directory: directory.appending("volumes"))
         let volumes = try TrackedVolumes(store: store, boot: boot) { _ in }
@@ -38,7 +39,8 @@ struct TestRegion: Sendable {
         let driver = try await EmulatorDriver(
             configuration: RegionConfiguration(mountPoint: "/mnt/ebb", modification: modification),
             stateDirectory: directory,
-            exports: exports, volumes: volumes, clock: clock, random: random, logger: logger, beforeStep: beforeStep)
+            exports: exports, volumes: volumes, places: places, clock: clock, random: random, logger: logger,
+            beforeStep: beforeStep)
         return TestRegion(
             directory: directory, clock: clock, random: random, exports: exports, volumes: volumes, driver: driver,
             modification: modification)

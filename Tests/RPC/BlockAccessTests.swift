@@ -76,8 +76,8 @@ import Testing
         try await withUpload { remote, client, id in
             let block = Self.block(seed: 4)
             let base64 = block.data.base64EncodedString()
-            func put(_ parameters: String) throws -> JSONValue {
-                let answer = try client.call(
+            func put(_ parameters: String) async throws -> JSONValue {
+                let answer = try await client.call(
                     #"{"jsonrpc":"2.0","id":1,"method":"Ebb.PutSnapshotBlock","params":\#(parameters)}"#)
                 return try JSONValue(parsing: answer)["error"]
             }
@@ -91,7 +91,7 @@ import Testing
                 #"{"snapshotID":"\#(id)","index":"0","block":{\#(whole)}}"#,
                 #"{"snapshotID":"\#(id)","index":0.5,"block":{\#(whole)}}"#,
             ] {
-                #expect(try put(missing)["code"] == .number(-32602), "\(missing.prefix(80))")
+                #expect(try await put(missing)["code"] == .number(-32602), "\(missing.prefix(80))")
             }
             for refused in [
                 #"{"snapshotID":"\#(id)","index":2048,"block":{\#(whole)}}"#,
@@ -99,12 +99,12 @@ import Testing
                 #"{"snapshotID":"\#(id)","index":0,"block":{"data":"AAAA","checksum":"\#(block.checksum)"}}"#,
                 #"{"snapshotID":"\#(id)","index":0,"block":{"data":"\#(base64)","checksum":"AAAA"}}"#,
             ] {
-                let error = try put(refused)
+                let error = try await put(refused)
                 #expect(error["code"] == .number(3))
                 #expect(error["data", "awsCode"] == .string("ValidationException"), "\(error)")
             }
             let long = String(repeating: "A", count: 1 << 20)
-            #expect(try client.call(long).contains("error"), "a line over the limit")
+            #expect(try await client.call(long).contains("error"), "a line over the limit")
             let request = PutSnapshotBlockRequest(snapshotID: id, index: SnapshotBlockIndex(0), block: block)
             try await remote.putSnapshotBlock(request)
             let seal = CompleteSnapshotRequest(snapshotID: id, changedBlocksCount: 1)

@@ -29,7 +29,7 @@ struct RoomsTests {
         "ebb": ["RPC", "Driver", "Platform", "Settings"],
         "ebbd": [
             "Emulator", "Host", "RPC", "RPCServer", "DockerPlugin", "Prometheus", "Settings", "Driver", "Platform",
-            "BlockStore",
+            "BlockStore", "S3", "AWSWire",
         ],
     ]
 

@@ -7,8 +7,29 @@ import BlockStore
 import Driver
 import SystemPackage
 
+/// A snapshot on its way out of the region. Its objects stay until the writer's end, also when it is deleted.
+struct DepartingSnapshot: Sendable {
+    let id: SnapshotID
+    let manifest: Digest
+    let description: String
+    let writer: SnapshotWriter
+}
+
 extension Region {
     func startExport(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
+        try await depart(request) { region, snapshot in
+            let file = try await region.effects.openExport(of: snapshot.manifest, at: try Self.path(of: request))
+            return try region.begin(.export, of: snapshot.id, at: file.path.string) { region, progress in
+                try await region.carryOutExport(snapshot, to: file, progress)
+            }
+        }
+    }
+
+    /// Begins a task that carries a snapshot away; unless it begins, the snapshot is let go of.
+    func depart(
+        _ request: SnapshotTaskRequest,
+        _ begin: (isolated Region, DepartingSnapshot) async throws -> SnapshotTask
+    ) async throws -> SnapshotTask {
         guard let id = request.snapshotID else { throw StorageError.missing("snapshotID") }
         let snapshot = try state.snapshots.snapshot(id)
         let manifest = try snapshot.usableContent().manifest
@@ -20,10 +41,8 @@ extension Region {
             guard description.utf8.count <= SnapshotArchive.maximumDescriptionBytes else {
                 throw StorageError.longDescription(id)
             }
-            let file = try await effects.openExport(of: manifest, at: try Self.path(of: request))
-            return try begin(.export, of: id, at: file.path.string) { region, progress in
-                try await region.carryOutExport(id, manifest, description, to: file, writer, progress)
-            }
+            return try await begin(
+                self, DepartingSnapshot(id: id, manifest: manifest, description: description, writer: writer))
         } catch {
             end(writer)
             throw error
@@ -37,17 +56,15 @@ extension Region {
     }
 
     private func carryOutExport(
-        _ id: SnapshotID, _ manifest: Digest, _ description: String, to file: ArchiveFile, _ writer: SnapshotWriter,
-        _ progress: SnapshotTaskProgress
+        _ snapshot: DepartingSnapshot, to file: ArchiveFile, _ progress: SnapshotTaskProgress
     ) async throws -> SnapshotTaskResult {
-        defer { end(writer) }
+        defer { end(snapshot.writer) }
         do {
-            let totalBytes = try await effects.hold(manifest, description, writer, progress)
+            let blockCount = try await effects.hold(snapshot, progress)
             removeLitter()
-            try progress.update { $0.totalBytes = totalBytes }
-            try await effects.export(manifest, description, to: file, progress)
+            try await effects.export(snapshot, blockCount: blockCount, to: file, progress)
         } catch let part as UnreadableSnapshotPart {
-            throw StorageError.damaged(id, part)
+            throw StorageError.damaged(snapshot.id, part)
         } catch let error as Errno {
             throw StorageError.notWritten(file.path, error)
         }

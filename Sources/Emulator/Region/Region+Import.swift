@@ -18,25 +18,34 @@ extension Region {
 
     func startImport(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
         let (file, description) = try await effects.openImport(at: try Self.path(of: request))
-        let wish = try ImportWish(request, description, file)
+        let wish: ImportWish
+        do {
+            wish = try ImportWish(request, description)
+        } catch let error as MalformedDescription {
+            throw StorageError.invalidFile(file.path, "\(error)")
+        }
         try checkImport(wish)
         return try begin(.import, at: file.path.string) { region, progress in
-            try await region.carryOutImport(wish, progress)
+            try await region.takeIn { region, writer in
+                (wish, try await region.effects.bringIn(file, wish, writer, progress))
+            }
         }
     }
 
-    private func checkImport(_ wish: ImportWish) throws(StorageError) {
+    func checkImport(_ wish: ImportWish) throws(StorageError) {
         try checkCount(adding: 1, in: configuration.name)
         try state.snapshots.checkName(wish.tags[Tag.name] ?? "", in: configuration.name)
     }
 
-    private func carryOutImport(_ wish: ImportWish, _ progress: SnapshotTaskProgress) async throws -> SnapshotTaskResult
-    {
+    /// Brings a snapshot's objects into the store, then makes it.
+    func takeIn(
+        _ bringIn: (isolated Region, SnapshotWriter) async throws -> (ImportWish, SnapshotContent)
+    ) async throws -> SnapshotTaskResult {
         let writer = effects.snapshots.beginWriting()
         defer { end(writer) }
         do {
             try await work.preparation?.value
-            let content = try await effects.bringIn(wish, writer, progress)
+            let (wish, content) = try await bringIn(self, writer)
             let names = try Self.nameKeys([wish.tags], in: configuration.name)
             let id = try await exclusively([.references] + names) { try await $0.keep(wish, content) }
             return SnapshotTaskResult(snapshotID: id)
@@ -93,22 +102,20 @@ extension Region {
     }
 }
 
-/// What an import is to become.
+/// What an import or a pull is to become.
 struct ImportWish: Sendable {
-    let file: ArchiveFile
     let description: SnapshotDescription
     let text: String
     let tags: [String: String]
 
-    /// - Throws: `InvalidSnapshotFile` for a description that no snapshot may have; the request's own faults as such.
-    init(_ request: SnapshotTaskRequest, _ description: SnapshotDescription, _ file: ArchiveFile) throws {
-        self.file = file
+    /// - Throws: `MalformedDescription` for one that no snapshot may have; the request's own faults as `StorageError`.
+    init(_ request: SnapshotTaskRequest, _ description: SnapshotDescription) throws {
         self.description = description
         do {
             try SnapshotLimits.checkDescription(description.description)
             try TagRules.check(description.tags)
         } catch {
-            throw StorageError.invalidFile(file.path, error.message)
+            throw MalformedDescription(reason: error.message)
         }
         text = request.description ?? description.description
         var tags = description.tags

@@ -121,6 +121,7 @@ extension Region {
         work.end.come()
         for cut in work.cuts.values { cut.cancel() }
         for cut in work.copies.values { cut.cancel() }
+        for task in work.tasks.active { task.progress.interrupt() }
         await finishHydrations()
         for job in work.jobs.values { await job.value }
         await finishSnapshotTasks()

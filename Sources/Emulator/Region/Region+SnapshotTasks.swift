@@ -1,5 +1,5 @@
 // How tasks on snapshots are begun, watched and ended, whatever they do. What each does stands in Region+Export,
-// Region+Import and Region+Check: a function that looks at the request, refuses what can be refused at once, and begins
+// Region+Import, Region+Places and Region+Check: a function that looks at the request, refuses what can be refused at once, and begins
 // a task with the rest of the work.
 import Driver
 
@@ -15,7 +15,8 @@ extension Region {
         case .export: try await startExport(request)
         case .import: try await startImport(request)
         case .check: try startCheck()
-        case .push, .pull: throw StorageError.noSnapshotStores(request.action)
+        case .push: try await startPush(request)
+        case .pull: try startPull(request)
         }
     }
 

@@ -86,22 +86,22 @@ extension RegionEffects {
     /// Keeps what a snapshot needs from being removed, and nothing else any more. Waits for no other task: until then
     /// nothing at all is removed.
     ///
-    /// - Returns: how long its file will be.
-    func hold(
-        _ manifest: Digest, _ description: String, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
-    ) async throws -> Int64 {
-        try await blocking {
-            let count = try writer.holdOnly(manifest, check: progress.check)
-            return try snapshots.archiveBytes(of: manifest, blockCount: count, description: description)
-        }
+    /// - Returns: how many blocks it has.
+    func hold(_ snapshot: DepartingSnapshot, _ progress: SnapshotTaskProgress) async throws -> Int {
+        try await blocking { try snapshot.writer.holdOnly(snapshot.manifest, check: progress.check) }
     }
 
     /// The file is whole, and durable, when this returns.
     func export(
-        _ manifest: Digest, _ description: String, to file: ArchiveFile, _ progress: SnapshotTaskProgress
+        _ snapshot: DepartingSnapshot, blockCount: Int, to file: ArchiveFile, _ progress: SnapshotTaskProgress
     ) async throws {
         try await carriers.run {
-            try snapshots.export(manifest, description: description, to: file.descriptor) { done in
+            let totalBytes = try snapshots.archiveBytes(
+                of: snapshot.manifest, blockCount: blockCount, description: snapshot.description)
+            try progress.update { $0.totalBytes = totalBytes }
+            try snapshots.export(
+                snapshot.manifest, description: snapshot.description, to: file.descriptor
+            ) { done in
                 try beforeStep(.exportRecord)
                 try progress.update { ($0.doneBytes, $0.presentBytes) = (done.doneBytes, done.presentBytes) }
             }
@@ -113,31 +113,39 @@ extension RegionEffects {
 
     /// Takes a file's objects into the store; all of them are durable when this returns.
     func bringIn(
-        _ wish: ImportWish, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
+        _ file: ArchiveFile, _ wish: ImportWish, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
     ) async throws -> SnapshotContent {
         do {
-            let totalBytes = try wish.file.descriptor.fileStatus().sizeBytes
+            let totalBytes = try file.descriptor.fileStatus().sizeBytes
             try progress.update { $0.totalBytes = totalBytes }
             let manifest = try await carriers.run {
-                try writer.importArchive(from: wish.file.descriptor) { done in
+                try writer.importArchive(from: file.descriptor) { done in
                     try beforeStep(.importRecord)
                     try progress.update { ($0.doneBytes, $0.presentBytes) = (done.doneBytes, done.presentBytes) }
                 }.manifest
             }
-            guard manifest.volumeSizeBytes == Int64(wish.description.volumeSizeGiB) << 30 else {
-                throw MalformedDescription(reason: "its description tells of another size than it has")
-            }
-            try beforeStep(.synchronizeStore)
-            try await carriers.run { try snapshots.synchronize() }
+            let content = try await keep(manifest, as: wish.description)
             try progress.update { $0.doneBytes = totalBytes }
-            return try await content(of: manifest.name)
+            return content
         } catch let error as SnapshotArchiveError {
-            throw StorageError.invalidFile(wish.file.path, "\(error)")
+            throw StorageError.invalidFile(file.path, "\(error)")
         } catch let error as MalformedDescription {
-            throw StorageError.invalidFile(wish.file.path, "\(error)")
+            throw StorageError.invalidFile(file.path, "\(error)")
         } catch let error as Errno {
-            throw StorageError.notStored(wish.file.path, error)
+            throw StorageError.notStored(file.path, error)
         }
+    }
+
+    /// What came into the store is durable when this returns.
+    ///
+    /// - Throws: `MalformedDescription` when it is not what it was said to be.
+    func keep(_ manifest: Manifest, as description: SnapshotDescription) async throws -> SnapshotContent {
+        guard manifest.volumeSizeBytes == Int64(description.volumeSizeGiB) << 30 else {
+            throw MalformedDescription(reason: "its description tells of another size than it has")
+        }
+        try beforeStep(.synchronizeStore)
+        try await carriers.run { try snapshots.synchronize() }
+        return try await content(of: manifest.name)
     }
 
     /// Removes every object that neither the catalog refers to nor anybody holds.

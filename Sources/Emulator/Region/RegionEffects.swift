@@ -27,6 +27,7 @@ struct RegionEffects: Sendable {
     /// Where the filesystem of `exports` is mounted.
     let tree: FilePath
     let logger: Logger
+    let places: SnapshotPlaceFinder
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
     /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.

@@ -15,12 +15,6 @@ extension StorageError {
         .snapshotTaskLimitExceeded, "\(SnapshotTasks.maximumActive) tasks on snapshots are under way.",
         advice: "wait until one has ended, or cancel one")
 
-    static func noSnapshotStores(_ action: SnapshotTask.Action) -> Self {
-        Self(
-            .unsupportedOperation, "This region cannot \(action.rawValue) snapshots.",
-            advice: "use export and import")
-    }
-
     static func taskFailed(_ action: SnapshotTask.Action, _ error: any Error) -> Self {
         Self(.internalError, "The task '\(action.rawValue)' failed.", cause: "\(error)")
     }
@@ -84,9 +78,52 @@ extension StorageError {
             cause: "they have more than 1 MiB", advice: "remove some tags")
     }
 
+    // MARK: Places
+
+    static func notPulled(_ cause: String) -> Self {
+        Self(
+            .snapshotFileInvalid, "The snapshot was not pulled.", cause: cause,
+            advice: "push it again, thoroughly, from where it is whole")
+    }
+
+    static func notOne(_ found: [FoundSnapshot], named name: String?, in location: String) -> Self {
+        let which = name.map { " named '\($0)'" } ?? ""
+        if found.isEmpty { return Self(.snapshotNotFound, "There is no snapshot\(which) in \(location).") }
+        let all = found.map { "\($0.id) (\($0.description.tags[Tag.name] ?? ""))" }.joined(separator: ", ")
+        return Self(
+            .invalidParameterValue, "There are \(found.count) snapshots\(which) in \(location): \(all).",
+            advice: "say which, by its id")
+    }
+
+    /// For what a push or a pull ended with.
+    static func ofPlace(_ error: any Error) -> any Error {
+        switch error {
+        case let error as PlaceError: ofPlace(error)
+        case TransferError.noSuchSnapshot: Self(.snapshotNotFound, "\(error)")
+        case let error as TransferError: notPulled("\(error)")
+        case let error as MalformedDescription: notPulled("\(error)")
+        case Errno.noSpace:
+            Self(
+                .insufficientCapacity, "The snapshot could not be brought into the store.", cause: "\(error)",
+                advice: "free space in the state directory")
+        default: error
+        }
+    }
+
+    static func ofPlace(_ error: PlaceError) -> Self {
+        switch error.code {
+        case .invalidLocation, .noSuchPlace: Self(.invalidParameterValue, error.message)
+        case .accessDenied: Self(.accessDenied, error.message)
+        case .unreachable: Self(.snapshotStoreUnreachable, error.message)
+        case .full: Self(.insufficientCapacity, error.message)
+        case .tooLarge, .failed: Self(.internalError, error.message)
+        }
+    }
+
     // MARK: The store
 
-    static func damaged(_ id: SnapshotID, _ part: UnreadableSnapshotPart) -> Self {
+    /// - Parameter part: what of it, and why.
+    static func damaged(_ id: SnapshotID, _ part: any Error) -> Self {
         Self(
             .snapshotDamaged, "The snapshot '\(id)' cannot be read.", cause: "\(part)",
             advice: "see what else is damaged with snapshot check")

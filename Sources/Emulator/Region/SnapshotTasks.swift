@@ -83,6 +83,8 @@ final class SnapshotTaskProgress: Sendable {
 
     private let state = Mutex(Figures())
     private let cancellation = EndOfWork()
+    /// What ends work that waits for others.
+    private let interruption = Mutex<(@Sendable () -> Void)?>(nil)
     private let end: EndOfWork
 
     /// - Parameter end: of the region, which ends its tasks too.
@@ -101,7 +103,27 @@ final class SnapshotTaskProgress: Sendable {
         try cancellation.check()
     }
 
-    func cancel() { cancellation.come() }
+    func set(_ figures: Figures) { state.withLock { $0 = figures } }
+
+    func cancel() {
+        cancellation.come()
+        interrupt()
+    }
+
+    /// Ends what waits; to be called when the region's end has come, too.
+    func interrupt() { interruption.withLock { $0 }?() }
+
+    /// Runs what ends when its Swift task is cancelled, and cancels that when nobody wants this one any more.
+    func untilCancelled<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let task = Task { try await body() }
+        interruption.withLock { $0 = { task.cancel() } }
+        defer { interruption.withLock { $0 = nil } }
+        // Who came before that cancelled nothing.
+        do { try check() } catch { task.cancel() }
+        return try await task.value
+    }
 }
 
 /// What a task that was completed gives.

@@ -45,6 +45,7 @@ public enum StatusCode: Int, Sendable, Hashable, Codable, CaseIterable {
     public init(_ code: StorageError.Code) {
         switch code {
         case .unavailable, .snapshotStoreUnreachable: self = .unavailable
+        case .accessDenied: self = .permissionDenied
         case .snapshotDamaged: self = .dataLoss
         case .resourceNotFound: self = .notFound
         case .conflict: self = .alreadyExists

@@ -8,8 +8,8 @@ struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "The snapshot manager.",
         subcommands: [
-            List.self, Create.self, Remove.self, Copy.self, Export.self, Import.self, Check.self, Tasks.self,
-            Cancel.self,
+            List.self, Create.self, Remove.self, Copy.self, Export.self, Import.self, Push.self, Pull.self,
+            Check.self, Tasks.self, Cancel.self,
         ])
 
     struct List: SessionCommand {

@@ -56,9 +56,7 @@ extension SnapshotCommand {
             let request = SnapshotTaskRequest(
                 action: .import, location: absolutePath(file), name: given(name), description: given(text))
             let task = try session.carryOut(request, doing: "importing \(file)", isAwaited: !runAsync)
-            guard let id = task.snapshotID else { return try session.print(SnapshotTaskAnswer.task(task), output) }
-            session.log.info("Created Snapshot: \(id)")
-            try session.print(SnapshotAnswer.snapshot(try session.snapshot(id.rawValue)), output)
+            try session.printMade(task, output)
         }
     }
 
@@ -85,7 +83,8 @@ extension SnapshotCommand {
 
     struct Tasks: SessionCommand {
         static let configuration = CommandConfiguration(
-            commandName: "tasks", abstract: "List exports, imports and checks, also those that ended lately.")
+            commandName: "tasks",
+            abstract: "List exports, imports, pushes, pulls and checks, also those that ended lately.")
 
         @Argument(help: ArgumentHelp("The ids of tasks.", valueName: "task")) var tasks: [String] = []
         @OptionGroup var output: OutputOptions
@@ -102,7 +101,7 @@ extension SnapshotCommand {
 
     struct Cancel: SessionCommand {
         static let configuration = CommandConfiguration(
-            commandName: "cancel", abstract: "Stop exports, imports and checks.")
+            commandName: "cancel", abstract: "Stop exports, imports, pushes, pulls and checks.")
 
         @Argument(help: ArgumentHelp("The ids of tasks.", valueName: "task")) var tasks: [String] = []
         @OptionGroup(title: "Global options") var global: GlobalOptions

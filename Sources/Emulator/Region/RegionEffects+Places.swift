@@ -1,0 +1,93 @@
+// What the region does with places of snapshots.
+import BlockStore
+import Driver
+import Platform
+
+/// Finds the place that a text means: an absolute path, `s3://BUCKET/PREFIX`; and the URL of the bucket's server, if it is
+/// not the usual one.
+public typealias SnapshotPlaceFinder =
+    @Sendable (_ location: String, _ endpoint: String?) throws(PlaceError) -> any ObjectPlace
+
+/// For a region that reaches no buckets.
+func directoryPlaces(_ clock: any Clock) -> SnapshotPlaceFinder {
+    { (location, _) throws(PlaceError) in
+        guard case .directory(let path) = try PlaceLocation(location) else {
+            throw PlaceError(.invalidLocation, "\(location) is a bucket, and this region reaches directories alone")
+        }
+        return DirectoryPlace(path, clock: clock)
+    }
+}
+
+/// A snapshot in a place.
+struct FoundSnapshot: Sendable {
+    let id: String
+    let description: SnapshotDescription
+}
+
+extension RegionEffects {
+    func place(of request: SnapshotTaskRequest) throws(StorageError) -> any ObjectPlace {
+        guard let location = request.location, !location.isEmpty else { throw .missing("location") }
+        do throws(PlaceError) { return try places(location, request.endpoint) } catch { throw .ofPlace(error) }
+    }
+
+    func push(
+        _ snapshot: DepartingSnapshot, to place: any ObjectPlace, isThorough: Bool, _ progress: SnapshotTaskProgress
+    ) async throws {
+        let placed = PlacedSnapshot(id: snapshot.id.rawValue, manifest: snapshot.manifest)
+        try await progress.untilCancelled { [snapshots] in
+            try await snapshots.push(
+                placed, description: snapshot.description, to: place, isThorough: isThorough,
+                progress: progress.note)
+        }
+    }
+
+    /// - Parameter wanted: an id in the place, or a name; `nil` for the only one there.
+    func find(
+        _ wanted: String?, in place: any ObjectPlace, _ progress: SnapshotTaskProgress
+    ) async throws -> FoundSnapshot {
+        try await progress.untilCancelled {
+            let ids = try await place.snapshots().map(\.id)
+            if let wanted, ids.contains(wanted) { return try await place.description(of: wanted) }
+            var found: [FoundSnapshot] = []
+            for id in ids {
+                let snapshot = try await place.description(of: id)
+                if wanted == nil || snapshot.description.tags[Tag.name] == wanted { found.append(snapshot) }
+            }
+            guard let only = found.first, found.count == 1 else {
+                throw StorageError.notOne(found, named: wanted, in: place.location)
+            }
+            return only
+        }
+    }
+
+    /// Takes a snapshot's objects into the store; all of them are durable when this returns.
+    func pull(
+        _ id: String, _ wish: ImportWish, from place: any ObjectPlace, _ writer: SnapshotWriter,
+        _ progress: SnapshotTaskProgress
+    ) async throws -> SnapshotContent {
+        let manifest = try await progress.untilCancelled {
+            try await writer.pull(id, from: place, progress: progress.note).manifest
+        }
+        return try await keep(manifest, as: wish.description)
+    }
+}
+
+extension ObjectPlace {
+    fileprivate func description(of id: String) async throws -> FoundSnapshot {
+        let card = try await card(of: id).card
+        do {
+            return FoundSnapshot(id: id, description: try SnapshotDescription(json: card.description))
+        } catch let error as MalformedDescription {
+            throw StorageError.notPulled("the snapshot \(id) in \(location): \(error)")
+        }
+    }
+}
+
+extension SnapshotTaskProgress {
+    /// Takes what a push or a pull tells.
+    fileprivate func note(_ transfer: TransferProgress) {
+        set(
+            Figures(
+                doneBytes: transfer.doneBytes, totalBytes: transfer.totalBytes, presentBytes: transfer.presentBytes))
+    }
+}
