@@ -97,6 +97,8 @@ extension Optional where Wrapped: Sendable {
         let crash = Crash(after: step)
         let region = try await TestRegion.open(directory, beforeStep: crash.beforeStep)
         let parent = try await region.upload(Self.parent)
+        // Makes the key of tokens, so that reading is no step.
+        #expect(try await region.read(parent) == Self.parent)
         var client = Client(id: try await region.start(parent: parent))
         crash.arm()
         do {

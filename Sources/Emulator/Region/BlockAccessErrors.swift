@@ -44,7 +44,7 @@ extension StorageError {
             switch (snapshot.origin, snapshot.state) {
             case (.blocks, .pending):
                 snapshot.isDeletionWanted ? "is being deleted" : "is being completed"
-            case (.blocks, .error): "is in state 'error': \(snapshot.failure ?? "")"
+            case (.blocks, .error): "is in state 'error'"
             case (.blocks, .completed): "is completed"
             default: "is not written block by block"
             }

@@ -18,92 +18,11 @@ import Driver
 #endif
 
 extension Region {
-    // MARK: Begin
-
-    func startSnapshot(_ request: StartSnapshotRequest) async throws -> Snapshot {
-        try Self.check(request)
-        do {
-            let snapshots = try await once(request) { try await [$0.start(request, $1)] }
-            return snapshots[0]
-        } catch let error as StorageError {
-            throw error.asBlockAccess
-        }
-    }
-
-    private static func check(_ request: StartSnapshotRequest) throws {
-        let sizes = SnapshotLimits.uploadSizesGiB
-        guard sizes.contains(request.volumeSizeGiB) else {
-            throw StorageError.snapshotSize(request.volumeSizeGiB, sizes)
-        }
-        let timeouts = SnapshotLimits.timeoutMinutes
-        guard timeouts.contains(request.timeoutMinutes) else {
-            throw StorageError.timeoutMinutes(request.timeoutMinutes, timeouts)
-        }
-        do {
-            try SnapshotLimits.checkDescription(request.description)
-        } catch {
-            throw error.asBlockAccess
-        }
-        do {
-            try TagRules.check(request.tags)
-        } catch {
-            throw StorageError.invalidTags(error)
-        }
-    }
-
-    private func start(_ request: StartSnapshotRequest, _ token: SnapshotToken?) async throws -> SnapshotRecord {
-        if let parent = request.parentSnapshotID { _ = try parentContent(parent, of: request) }
-        let names = try Self.nameKeys([request.tags], in: configuration.name)
-        let parent = request.parentSnapshotID.map { KeyedQueue.Key.snapshot($0) }
-        // A parent must be there until the new row has a reference of its manifest.
-        return try await exclusively([parent].compactMap { $0 } + names) { region in
-            let snapshot = try region.newUpload(request)
-            let upload = try await region.effects.beginUpload(of: snapshot)
-            do {
-                let references = ObjectReferences(kind: .manifest, changes: snapshot.base.map { [$0: 1] } ?? [:])
-                try await region.keepNew([snapshot], token, with: [.addReferences(references)])
-            } catch {
-                await region.end(upload, isComplete: false)
-                throw error
-            }
-            region.work.uploads[snapshot.id] = upload
-            return snapshot
-        }
-    }
-
-    private func newUpload(_ request: StartSnapshotRequest) throws -> SnapshotRecord {
-        let parent = try request.parentSnapshotID.map { try parentContent($0, of: request) }
-        try checkCount(adding: 1, in: configuration.name)
-        try checkUploadCount()
-        try state.snapshots.checkName(request.tags[Tag.name] ?? "", in: configuration.name)
-        return SnapshotRecord(
-            number: nextSnapshotNumber(), id: newSnapshotID(), region: configuration.name,
-            origin: .blocks(parent: request.parentSnapshotID, timeoutMinutes: request.timeoutMinutes),
-            sizeGiB: request.volumeSizeGiB, startTime: currentTime(), text: request.description, tags: request.tags,
-            base: parent?.content.manifest, inheritedLineage: parent?.lineage)
-    }
-
-    private func parentContent(
-        _ id: SnapshotID, of request: StartSnapshotRequest
-    ) throws(StorageError) -> (content: SnapshotContent, lineage: String) {
-        let parent = try blockSnapshot(id)
-        guard let content = parent.content else { throw .notCompleted(parent) }
-        guard parent.sizeGiB <= request.volumeSizeGiB else { throw .smallerThanParent(request.volumeSizeGiB, parent) }
-        return (content, parent.lineage)
-    }
-
-    private func checkUploadCount() throws(StorageError) {
-        let pending = state.snapshots.snapshots.values.count { snapshot in
-            if case .blocks = snapshot.origin { snapshot.state == .pending } else { false }
-        }
-        guard pending < SnapshotLimits.maximumUploads else { throw .tooManyUploads }
-    }
-
     // MARK: Put
 
     /// Kept against the end of the process when it returns. Takes no more of the catalog than a look at memory.
     func putSnapshotBlock(_ request: PutSnapshotBlockRequest) async throws {
-        try await expireIfIdle(request.snapshotID)
+        await expireIfIdle(request.snapshotID)
         let upload = try writableUpload(request.snapshotID)
         guard (0..<upload.blockCount).contains(request.index.rawValue) else {
             throw StorageError.noSuchBlock(request.index, of: request.snapshotID, count: upload.blockCount)
@@ -111,12 +30,16 @@ extension Region {
         guard request.block.data.count == SnapshotBlock.bytes else {
             throw StorageError.blockLength(request.block.data.count)
         }
-        // Before that, what is put might be taken for litter.
-        try await work.preparation?.value
         do {
+            // Before that, what is put might be taken for litter.
+            try await work.preparation?.value
             try await effects.put(request.block, at: request.index, into: upload, time: currentTime())
+        } catch let error as StorageError {
+            throw error
         } catch is SnapshotUploadRefusal {
             throw StorageError.notWritable(try blockSnapshot(request.snapshotID))
+        } catch {
+            throw StorageError.notPut(request.index, of: request.snapshotID, error)
         }
     }
 
@@ -132,7 +55,7 @@ extension Region {
     func completeSnapshot(_ request: CompleteSnapshotRequest) async throws -> Snapshot {
         let id = request.snapshotID
         _ = try blockSnapshot(id)
-        try await expireIfIdle(id)
+        await expireIfIdle(id)
         return try await exclusively(.snapshot(id)) { region in
             let upload = try region.writableUpload(id)
             try await region.seal(upload, request)
@@ -190,16 +113,10 @@ extension Region {
 
     /// Ends those into which nobody has put a block for as long as they may wait.
     func expireUploads() async {
-        for id in work.uploads.keys.sorted() where !work.end.isHere {
-            do {
-                try await expireIfIdle(id)
-            } catch {
-                logger.error("\(id) waits for blocks longer than it may: \(error)")
-            }
-        }
+        for id in work.uploads.keys.sorted() where !work.end.isHere { await expireIfIdle(id) }
     }
 
-    private func expireIfIdle(_ id: SnapshotID) async throws {
+    private func expireIfIdle(_ id: SnapshotID) async {
         guard let upload = work.uploads[id], case .blocks(_, let minutes)? = state.snapshots.snapshots[id]?.origin,
             upload.close(ifIdleSince: currentTime().adding(milliseconds: -Int64(minutes) * 60_000).milliseconds)
         else { return }
@@ -224,7 +141,8 @@ extension Region {
         if state.snapshots.snapshots[id]?.state != .pending { await end(upload, isComplete: false) }
     }
 
-    private func end(_ upload: SnapshotUpload, isComplete: Bool) async {
+    /// Gives an upload's space back. What stays of it then, the next start removes.
+    func end(_ upload: SnapshotUpload, isComplete: Bool) async {
         do {
             try await work.preparation?.value
             let kept = try await effects.end(upload, isComplete: isComplete, check: work.end.check)

@@ -102,21 +102,16 @@ extension RegionEffects {
         }
     }
 
-    /// - Throws: `StorageError` for a block that is not what its checksum says, or cannot be kept; else
-    ///   `SnapshotUploadRefusal`.
-    func put(_ block: SnapshotBlock, at index: SnapshotBlockIndex, into upload: SnapshotUpload, time: Date) async throws
-    {
+    /// - Throws: `StorageError` for a block that is not what its checksum says; `SnapshotUploadRefusal`; `Errno` when it
+    ///   cannot be kept.
+    func put(
+        _ block: SnapshotBlock, at index: SnapshotBlockIndex, into upload: SnapshotUpload, time: Date
+    ) async throws {
         try beforeStep(.putBlock)
         try await blocking {
             let name = Digest(of: block.data.bytes)
             guard block.checksum == Data(name.bytes).base64EncodedString() else { throw StorageError.blockChecksum }
-            do {
-                try upload.put(index.rawValue, block.data.bytes, named: name, at: time.milliseconds)
-            } catch let refusal as SnapshotUploadRefusal {
-                throw refusal
-            } catch {
-                throw StorageError.notPut(index, of: SnapshotID(upload.name), error)
-            }
+            try upload.put(index.rawValue, block.data.bytes, named: name, at: time.milliseconds)
         }
     }
 

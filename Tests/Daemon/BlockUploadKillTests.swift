@@ -1,0 +1,98 @@
+// The worker is killed again and again while a snapshot is written block by block, and once while it completes. What
+// was answered is in it.
+import Driver
+import Foundation
+import Glibc
+import Platform
+import RPC
+import TestSupport
+import Testing
+
+/// Blocks that hold one number everywhere.
+private enum Sample {
+    static let blocks = [
+        block(1, checksum: "M6FQvOsTwamSIx5ltPrRaBUhL8Bs20CJltMu6yzvnrs="),
+        block(2, checksum: "Ioxb8/mw3beyMReNfgZ6/5ZqGRsfzT7Q4uNx7KM/zfw="),
+        block(3, checksum: "RgmFYooXafbDhZc7A0SH1CVZunBNytq7Cjz2tJdNtP4="),
+    ]
+
+    private static func block(_ number: UInt8, checksum: String) -> SnapshotBlock {
+        SnapshotBlock(data: Data(repeating: number, count: SnapshotBlock.bytes), checksum: checksum)
+    }
+
+    static func at(_ index: Int) -> SnapshotBlock { blocks[index % blocks.count] }
+}
+
+@Suite(.timeLimit(.minutes(5))) struct BlockUploadKillTests {
+    private static let count = 160
+
+    @Test func whatWasPutOutlivesAKilledWorker() async throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        let random = SeededRandom(seed: seed)
+        try await withDaemon { daemon in
+            let driver = RemoteDriver(
+                socketPath: daemon.rpcSocket.string, timeout: .seconds(30), clock: SystemClock(),
+                random: SystemRandom())
+            let id = try await driver.startSnapshot(StartSnapshotRequest(volumeSizeGiB: 1)).id
+            let putting = Task { try await putAll(into: id, driver) }
+            for _ in 0..<4 {
+                try await Task.sleep(for: .milliseconds(Int(random.next() % 200) + 50))
+                try await killWorker(of: daemon, driver)
+            }
+            try await putting.value
+            let seal = CompleteSnapshotRequest(snapshotID: id, changedBlocksCount: Self.count)
+            #expect(try await driver.completeSnapshot(seal).state == .pending, "seed \(seed)")
+            try await killWorker(of: daemon, driver)
+            try await check(id, driver, "seed \(seed)")
+        }
+    }
+
+    /// Two clients; what is not answered is put again.
+    private func putAll(into id: SnapshotID, _ driver: RemoteDriver) async throws {
+        try await withThrowingTaskGroup { group in
+            for client in 0..<2 {
+                group.addTask {
+                    for index in stride(from: client, to: Self.count, by: 2) {
+                        let put = PutSnapshotBlockRequest(
+                            snapshotID: id, index: SnapshotBlockIndex(index), block: Sample.at(index))
+                        try await eventually { try await driver.putSnapshotBlock(put) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func killWorker(of daemon: RunningDaemon, _ driver: RemoteDriver) async throws {
+        let worker = try #require(try daemon.workers().first)
+        #expect(kill(worker, SIGKILL) == 0)
+        _ = try await eventually { try await driver.describeZones() }
+    }
+
+    private func check(_ id: SnapshotID, _ driver: RemoteDriver, _ comment: Comment) async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try await driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots.first?.state == .pending {
+            try #require(ContinuousClock.now < deadline, comment)
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        let entries = try await driver.listSnapshotBlocks(SnapshotBlockQuery(snapshotID: id)).blocks
+        #expect(entries.map(\.index.rawValue) == Array(0..<Self.count), comment)
+        for entry in entries {
+            let get = GetSnapshotBlockRequest(snapshotID: id, index: entry.index, token: entry.token)
+            #expect(try await driver.getSnapshotBlock(get) == Sample.at(entry.index.rawValue), comment)
+        }
+    }
+}
+
+/// Asks until a successor answers.
+private func eventually<Value: Sendable>(_ question: () async throws -> Value) async throws -> Value {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while true {
+        do {
+            return try await question()
+        } catch let error as StorageError where error.code == .unavailable {
+            if ContinuousClock.now > deadline { throw error }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}
