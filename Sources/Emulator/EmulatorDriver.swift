@@ -48,7 +48,7 @@ public final class EmulatorDriver: StorageDriver {
         let effects = RegionEffects(
             catalog: catalog, volumes: volumes, snapshots: snapshots, uploads: uploads, exports: exports,
             tree: configuration.mountPoint, logger: logger, places: places ?? directoryPlaces(clock),
-            beforeStep: beforeStep)
+            copyWorkers: configuration.snapshots.copyWorkers, beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {

@@ -49,6 +49,14 @@ public final class KernelThread: Sendable {
         if error != 0 { throw Errno(rawValue: error) }
     }
 
+    /// Lets the calling thread run when threads that somebody waits for leave it time. A system that refuses lets it run
+    /// as they do.
+    ///
+    /// The corresponding C function is `setpriority`, which on Linux is about one thread.
+    public static func becomeBackground() {
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+    }
+
     /// Makes a system call that blocks the thread fail with EINTR, if it is in one just now.
     ///
     /// The corresponding C function is `pthread_kill`.

@@ -39,6 +39,9 @@ struct DaemonPlan: Sendable {
     var filesystemMount: FilePath { settings.runDirectory.appending(Self.filesystemName) }
     var volumesDirectory: FilePath { settings.stateDirectory.appending("volumes") }
     var laneCount: Int { settings.lanes }
+    /// Blocks of a snapshot that are copied at a time: two, and on a larger machine half of its processors
+    /// (docs/performance.md).
+    var copyWorkers: Int { min(processorCount(), max(2, processorCount() / 2)) }
 
     var dockerSockets: [String: FilePath] {
         Dictionary(

@@ -91,7 +91,7 @@ struct Services {
                 modifying: plan.settings.modifyingTime, optimizing: plan.settings.optimizingTime,
                 rate: ModificationPolicy.Rate(rawValue: plan.settings.modificationRate) ?? .fourADay),
             limits: LimitsProfile(rawValue: plan.settings.volumeLimits) ?? .gp3Since2025,
-            snapshots: SnapshotPolicy(creationInterval: plan.settings.snapshotInterval),
+            snapshots: SnapshotPolicy(creationInterval: plan.settings.snapshotInterval, copyWorkers: plan.copyWorkers),
             fastRestore: FastRestorePolicy(
                 enabling: plan.settings.fastRestoreEnablingTime, optimizing: plan.settings.fastRestoreOptimizingTime,
                 disabling: plan.settings.fastRestoreDisablingTime))

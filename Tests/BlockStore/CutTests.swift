@@ -164,7 +164,7 @@ import TestSupport
                 let cuts = try fixture.volumes.cut(
                     names.map { request($0, "snap-\(round)", base: "snap-\(round - 1)") })
                 for place in cuts.indices {
-                    try cuts[place].copy(into: sinks[place])
+                    try cuts[place].copy(into: sinks[place], workers: 2)
                     snapshots[place] = try sinks[place].contents(of: cuts[place], on: snapshots[place])
                     try fixture.volumes.finish(cuts[place])
                 }

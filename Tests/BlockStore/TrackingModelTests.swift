@@ -239,7 +239,7 @@ final class TrackingModel {
     private func restore() throws {
         guard let name = snapshots.keys.sorted().randomElement(below), let snapshot = snapshots[name] else { return }
         while let oldest = pending.first {
-            try oldest.cut.copy(into: sink)
+            try oldest.cut.copy(into: sink, workers: 1 + below(3))
             try complete(oldest)
         }
         open = nil
@@ -268,7 +268,7 @@ final class TrackingModel {
 
     /// A clean stop: what is tracked holds in the next boot.
     private func settle() throws {
-        for one in pending { try one.cut.copy(into: sink) }
+        for one in pending { try one.cut.copy(into: sink, workers: 1 + below(3)) }
         while let oldest = pending.first { try complete(oldest) }
         let tracked = try fixture.volumes.trackedBase(of: volume)
         try fixture.volumes.settle()
@@ -282,7 +282,7 @@ final class TrackingModel {
 
     func finishEverything() throws {
         while let oldest = pending.first {
-            try oldest.cut.copy(into: sink)
+            try oldest.cut.copy(into: sink, workers: 1 + below(3))
             try complete(oldest)
         }
         let volume = try fixture.volumes.open(self.volume)
@@ -297,7 +297,7 @@ extension Array {
     }
 }
 
-/// Lets the model do between two blocks what another thread might do meanwhile. It is called on the model's thread.
+/// Lets the model do between two blocks what another thread might do meanwhile. The model waits meanwhile.
 struct ModelSink: BlockSink {
     let epoch: UInt64 = 0
     nonisolated(unsafe) let model: TrackingModel

@@ -72,7 +72,7 @@ private final class Cutter: Sendable {
         let number = cutCount
         let request = TrackedVolumes.CutRequest(volume: volume, cut: "snap-\(number)", base: "snap-\(number - 1)")
         let cut = try volumes.cut([request])[0]
-        try cut.copy(into: sink)
+        try cut.copy(into: sink, workers: 2)
         var contents = cut.base == nil ? [UInt8](repeating: 0, count: Int(cut.volumeSizeBytes)) : contents
         try cut.forEachChange { block, name in
             let start = block << 19

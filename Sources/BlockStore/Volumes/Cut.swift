@@ -12,11 +12,11 @@ import SystemPackage
 /// copier:  reads the volume's block · saved? then reads old instead · put · name · done := 1
 /// ```
 ///
-/// The copier takes no lock: if it read anything of a later write, `saved` had been set before that write began, so
+/// A copier takes no lock: if it read anything of a later write, `saved` had been set before that write began, so
 /// looking at it afterwards finds it. Killed between any two steps, the next process does the step again: a bit is
 /// set only when what it promises is in the page cache. After a loss of power a cut is given up.
 ///
-/// Where the filesystem can share extents the cut has clones of the volume's files, and writers owe nothing.
+/// Where the filesystem shares extents, and quickly, the cut has clones of the volume's files, and writers owe nothing.
 public final class Cut: ChangedBlocks {
     /// The snapshot's, as it was given.
     public let name: String
@@ -27,13 +27,13 @@ public final class Cut: ChangedBlocks {
     public let base: String?
     let isClone: Bool
     let directory: CutDirectory
-    private let parts: VolumeFile
-    private let needed: MappedBits
-    private let saved: MappedBits
-    private let done: MappedBits
-    private let state: MappedBits
-    private let old: VolumeFile
-    private let names: BlockNames
+    let parts: VolumeFile
+    let needed: MappedBits
+    let saved: MappedBits
+    let done: MappedBits
+    let state: MappedBits
+    let old: VolumeFile
+    let names: BlockNames
     let blockCount: Int
     private let claims = BlockClaims()
     private let buffers: BlockBufferPool
@@ -42,7 +42,7 @@ public final class Cut: ChangedBlocks {
     private let refusal = Mutex<CutFailure?>(nil)
     /// The volume that saves blocks for it: it must be the one that is written as long as the cut is there.
     private let owner = Mutex<VolumeBlocks?>(nil)
-    private let progressState = Mutex(CutProgress(doneBlocks: 0, totalBlocks: nil))
+    let progressState = Mutex(CutProgress(doneBlocks: 0, totalBlocks: nil))
 
     /// Opens a cut that has been made.
     init(
@@ -158,7 +158,7 @@ public final class Cut: ChangedBlocks {
         return data
     }
 
-    private func nextData(from block: Int) throws(Errno) -> Int? {
+    func nextData(from block: Int) throws(Errno) -> Int? {
         let offset = Int64(block) * VolumeBlock.bytes
         if offset >= volumeSizeBytes { return nil }
         do throws(Errno) {
@@ -168,106 +168,7 @@ public final class Cut: ChangedBlocks {
         }
     }
 
-    // MARK: The copier's side
-
-    /// Copies what is not copied yet, in the order of the blocks, on the calling thread, which should be one that may
-    /// block for long. Done again, or by the next process, it goes on. One thread at a time.
-    ///
-    /// - Throws: why the cut has failed; also when a writer's saving failed.
-    public func copy(into sink: any BlockSink) throws(CutFailure) {
-        do {
-            if !trusts(sink.epoch) { throw CutFailure.storeFailed }
-            state.setWord(1, to: sink.epoch)
-            try count()
-            let buffer = BlockBuffer()
-            var position = 0
-            while let block = try nextUncopied(from: position) {
-                if isCancelled { throw CutFailure.cancelled }
-                if let failure { throw failure }
-                try copy(block, buffer, into: sink)
-                progressState.withLock { $0.doneBlocks += 1 }
-                position = block + 1
-            }
-            if let failure { throw failure }
-        } catch {
-            let failure = CutFailure(error)
-            if failure == .cancelled { throw failure }
-            fail(failure)
-            throw self.failure ?? failure
-        }
-    }
-
-    private func count() throws(Errno) {
-        var counted = CutProgress(doneBlocks: 0, totalBlocks: 0)
-        var position = 0
-        while let block = try nextCandidate(from: position) {
-            counted.totalBlocks = (counted.totalBlocks ?? 0) + 1
-            if done.isSet(block) { counted.doneBlocks += 1 }
-            position = block + 1
-        }
-        progressState.withLock { [counted] in $0 = counted }
-    }
-
-    private func copy(_ block: Int, _ buffer: borrowing BlockBuffer, into sink: any BlockSink) throws {
-        let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
-        try read(block, range, buffer)
-        // A writer found zeros here, which is all that there is to know.
-        if done.isSet(block) { return }
-        buffer.zero(from: range.count)
-        let name = try buffer.withBytes(0..<Int(VolumeBlock.bytes)) { (bytes) throws in try sink.put(bytes) }
-        if let name { try names.set(block, to: name) }
-        done.set(block)
-        if saved.isSet(block) {
-            try old.punchHole(at: range.lowerBound, length: Int64(range.count))
-        }
-    }
-
-    private func read(_ block: Int, _ range: Range<Int64>, _ buffer: borrowing BlockBuffer) throws(Errno) {
-        try read(block, range, buffer) { (span) throws(Errno) in
-            try parts.read(into: &span, count: range.count, at: range.lowerBound)
-        }
-    }
-
-    /// - Parameter readVolume: reads the block from the volume, perhaps while it is written.
-    func read(
-        _ block: Int, _ range: Range<Int64>, _ buffer: borrowing BlockBuffer,
-        readVolume: (inout MutableRawSpan) throws(Errno) -> Void
-    ) throws(Errno) {
-        if !saved.isSet(block) {
-            try buffer.fill(readVolume)
-            // Only now: see above.
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
-            if !saved.isSet(block) { return }
-        }
-        try buffer.fill { (span) throws(Errno) in
-            try old.read(into: &span, count: range.count, at: range.lowerBound)
-        }
-    }
-
-    /// The next block that has to be copied and is not.
-    private func nextUncopied(from position: Int) throws(Errno) -> Int? {
-        var position = position
-        while let block = try nextCandidate(from: position) {
-            if !done.isSet(block) { return block }
-            position = block + 1
-        }
-        return nil
-    }
-
-    /// The next needed block that holds data, or did.
-    ///
-    /// The hole is looked for before `saved` is looked at: what has been punched since was saved before that.
-    private func nextCandidate(from position: Int) throws(Errno) -> Int? {
-        var position = position
-        while let block = needed.firstSet(in: position..<blockCount) {
-            let data = try nextData(from: block) ?? blockCount
-            if data <= block { return block }
-            // Only needed blocks are saved.
-            if let candidate = saved.firstSet(in: block..<min(data, blockCount)) { return candidate }
-            position = min(data, blockCount)
-        }
-        return nil
-    }
+    // MARK: What was copied
 
     /// Each block that may differ from the base, in order, once `copy` has returned: its name, or `nil` when it reads as
     /// zeros. Without a base, those that hold something.
@@ -281,18 +182,5 @@ public final class Cut: ChangedBlocks {
     private func nextChange(from position: Int) throws(Errno) -> Int? {
         let blocks = position..<blockCount
         return (base == nil ? done : needed).firstSet(in: blocks)
-    }
-}
-
-/// How far the copy is.
-public struct CutProgress: Hashable, Sendable {
-    public var doneBlocks: Int
-    /// `nil` until copying has begun.
-    public var totalBlocks: Int?
-
-    /// From 0 to 100; 100 only when all is done.
-    public var percent: Int {
-        guard let totalBlocks else { return 0 }
-        return totalBlocks == 0 ? 100 : min(100, doneBlocks * 100 / totalBlocks)
     }
 }

@@ -79,7 +79,7 @@ extension RegionEffects {
     /// Brings what a cut needs into the store. Takes as long as that has bytes.
     func copy(_ cut: Cut, into writer: SnapshotWriter) async throws {
         let sink = SteppedSink(writer: writer, beforeStep: beforeStep)
-        try await copiers.run { try cut.copy(into: sink) }
+        try await copiers.run { try cut.copy(into: sink, workers: copyWorkers) }
     }
 
     /// Writes the manifest of blocks that are in the store; all of it is durable when this returns.

@@ -28,6 +28,8 @@ struct RegionEffects: Sendable {
     let tree: FilePath
     let logger: Logger
     let places: SnapshotPlaceFinder
+    /// How many blocks of a cut are copied at a time (`SnapshotPolicy`).
+    let copyWorkers: Int
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
     /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.

@@ -14,9 +14,12 @@ public struct SnapshotPolicy: Sendable, Hashable {
     /// The least time between two snapshots of a volume. AWS publishes no figure, and advises to wait 15 seconds
     /// after a refusal; none by default.
     public var creationInterval: Duration
+    /// How many blocks of one snapshot are copied into the store at a time, each by a thread. It is mostly hashing.
+    public var copyWorkers: Int
 
-    public init(creationInterval: Duration = .zero) {
+    public init(creationInterval: Duration = .zero, copyWorkers: Int = 1) {
         self.creationInterval = creationInterval
+        self.copyWorkers = copyWorkers
     }
 }
 

@@ -1,0 +1,92 @@
+import Platform
+import Synchronization
+import Testing
+
+@testable import BlockStore
+
+/// A cut that is copied by several threads at a time.
+@Suite struct CopyWorkersTests {
+    private static let blocks = 64
+    private static let workers = 4
+
+    /// A volume whose blocks are all different, and a cut of it.
+    private func withCut(_ body: (TrackingFixture, VolumeBlocks, Cut, [UInt8]) throws -> Void) async throws {
+        try await TrackingFixture.run { fixture in
+            try fixture.store.create("vol-1", sizeBytes: Int64(Self.blocks) * VolumeBlock.bytes)
+            let volume = try fixture.volumes.open("vol-1")
+            for block in 0..<Self.blocks {
+                let bytes = [UInt8](repeating: UInt8(block + 1), count: Int(VolumeBlock.bytes))
+                try volume.write(bytes, at: Int64(block) * VolumeBlock.bytes)
+            }
+            let before = try volume.bytes(at: 0, count: Self.blocks << 19)
+            let cut = try fixture.volumes.cut([.init(volume: "vol-1", cut: "snap-1", base: nil)])[0]
+            try body(fixture, volume, cut, before)
+        }
+    }
+
+    @Test func eachBlockIsCopiedOnceAndSeveralAtATime() async throws {
+        try await withCut { fixture, _, cut, before in
+            let inside = Mutex((now: 0, most: 0))
+            let sink = MemorySink { _ in
+                inside.withLock { ($0.now, $0.most) = ($0.now + 1, max($0.most, $0.now + 1)) }
+                waitInThisThread(untilUptimeNanoseconds: SystemClock().uptimeNanoseconds() + 5_000_000)
+                inside.withLock { $0.now -= 1 }
+            }
+            try cut.copy(into: sink, workers: Self.workers)
+            #expect(sink.putCount == Self.blocks)
+            #expect(cut.progress == CutProgress(doneBlocks: Self.blocks, totalBlocks: Self.blocks))
+            #expect(try sink.contents(of: cut, on: nil).bytes == before)
+            #expect((2...Self.workers).contains(inside.withLock { $0.most }))
+            try fixture.volumes.finish(cut)
+        }
+    }
+
+    @Test func writersMeetTheWorkersAtEveryBlock() async throws {
+        try await withCut { fixture, volume, cut, before in
+            // From both ends, so that they write blocks that are saved, that are being copied, and that are done.
+            let writers = [Array(0..<Self.blocks), Array((0..<Self.blocks).reversed())].map { order in
+                KernelThread(name: "writer") {
+                    do {
+                        for block in order {
+                            try volume.write([0xFF], at: Int64(block) * VolumeBlock.bytes + Int64(block))
+                            try volume.punchHole(at: Int64(block) * VolumeBlock.bytes + 4096, length: 8192)
+                        }
+                    } catch {
+                        Issue.record("\(error)")
+                    }
+                }
+            }
+            for writer in writers { writer.start() }
+            let sink = MemorySink()
+            try cut.copy(into: sink, workers: Self.workers)
+            for writer in writers { writer.join() }
+            #expect(try sink.contents(of: cut, on: nil).bytes == before)
+            try fixture.volumes.finish(cut)
+        }
+    }
+
+    @Test func oneThatIsEndedEndsTheOthersAndTheRestIsCopiedLater() async throws {
+        try await withCut { fixture, _, cut, before in
+            let sink = MemorySink { if $0 == 10 { throw CutFailure.cancelled } }
+            #expect(throws: CutFailure.cancelled) { try cut.copy(into: sink, workers: Self.workers) }
+            // Each of the others may have been at a block, and no more.
+            #expect((10..<10 + Self.workers).contains(sink.putCount))
+            #expect(cut.failure == nil)
+            try cut.copy(into: sink, workers: Self.workers)
+            #expect(sink.putCount == Self.blocks + 1, "one was put twice")
+            #expect(try sink.contents(of: cut, on: nil).bytes == before)
+            try fixture.volumes.finish(cut)
+        }
+    }
+
+    @Test func aBlockThatCannotBeKeptFailsTheCut() async throws {
+        try await withCut { fixture, _, cut, _ in
+            struct Refused: Error {}
+            let sink = MemorySink { if $0 == 5 { throw Refused() } }
+            #expect(throws: CutFailure.refused("Refused()")) { try cut.copy(into: sink, workers: Self.workers) }
+            #expect(cut.failure != nil)
+            #expect(sink.putCount < 5 + Self.workers)
+            try fixture.volumes.finish(cut)
+        }
+    }
+}
