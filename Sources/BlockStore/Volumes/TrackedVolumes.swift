@@ -90,13 +90,16 @@ public final class TrackedVolumes: Sendable {
         setSource(source, of: name)
     }
 
+    /// What need not survive a loss of power comes first: what is made durable then takes it along, and a journal is
+    /// written less often.
     private func track(
         _ directory: TrackingDirectory, _ source: any RestoreSource, blocks: Int
     ) throws(Errno) {
         try createDirectories(directory.path)
-        try VolumeRestore.begin(source, in: directory, blocks: blocks)
         try MappedBits(directory.changes(0), capacity: VolumeBlock.capacity).reserve(blocks)
-        try directory.writeRecord(TrackingRecord(boot: boot, base: source.name))
+        try writeFile(directory.record, Array(TrackingRecord(boot: boot, base: source.name).text.utf8))
+        try VolumeRestore.begin(source, in: directory, blocks: blocks)
+        try Directory.synchronize(directory.path)
         try Directory.synchronize(TrackingDirectory.root(store.directory))
     }
 

@@ -78,12 +78,14 @@ struct TrackingDirectory: Hashable, Sendable {
     }
 }
 
-/// Makes, or replaces, a small file. It is there for other processes when this returns, and durable some time.
-func writeFile(_ path: FilePath, _ contents: [UInt8]) throws(Errno) {
+/// Makes, or replaces, a small file. It is there for other processes when this returns, and durable some time, or now:
+/// then all but its name.
+func writeFile(_ path: FilePath, _ contents: [UInt8], isDurable: Bool = false) throws(Errno) {
     let file = try FileDescriptor.openFile(
         path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
     defer { file.closeIgnoringErrors() }
     try unsafe file.writeAll(contents.span.bytes, at: 0)
+    if isDurable { try file.synchronize() }
 }
 
 /// Gives a file other contents in the space that it has, if that is as much.

@@ -44,21 +44,25 @@ final class VolumeRestore: Sendable {
         restored = Mutex([UInt64](repeating: 0, count: (blocks + 63) / 64))
     }
 
-    /// As many as may have bits. A volume that grows has no more to restore.
     /// What is restored and not durably so, as whoever flushes has found it. Made once, for it is needed between a
-    /// flush and its answer.
+    /// flush and its answer; as many as may have bits, since a volume that grows has no more to restore.
     private let restored: Mutex<[UInt64]>
 
-    /// Writes down durably that everything is missing.
+    /// Writes down durably that everything is missing, but for the names in the directory.
     static func begin(
         _ source: any RestoreSource, in directory: TrackingDirectory, blocks: Int
     ) throws(Errno) {
-        let map = try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity)
-        try map.reserve(blocks)
-        for range in source.writtenBlocks { map.set(range.clamped(to: 0..<blocks)) }
-        try map.synchronize()
-        try copy(map, to: try MappedBits(directory.missing, capacity: VolumeBlock.capacity), blocks: blocks)
-        try replaceFile(directory.source, with: Array(source.name.utf8))
+        let maps = [
+            try MappedBits(directory.durablyMissing, capacity: VolumeBlock.capacity),
+            try MappedBits(directory.missing, capacity: VolumeBlock.capacity),
+        ]
+        let written = source.writtenBlocks
+        for map in maps {
+            try map.reserve(blocks)
+            for range in written { map.set(range.clamped(to: 0..<blocks)) }
+        }
+        try writeFile(directory.source, Array(source.name.utf8), isDurable: true)
+        try maps[0].synchronize()
     }
 
     private static func copy(_ map: MappedBits, to other: MappedBits, blocks: Int) throws(Errno) {
