@@ -61,4 +61,47 @@ int cplatform_has_space(int descriptor, uint64_t length) {
     return 1;
 }
 
+int cplatform_has_few_extents(int descriptor, uint32_t limit) {
+    enum { BATCH = 64 };
+    union {
+        struct fiemap map;
+        char bytes[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
+    } request;
+    uint64_t position = 0;
+    uint32_t count = 0;
+    while (count <= limit) {
+        memset(&request, 0, sizeof request);
+        request.map.fm_start = position;
+        request.map.fm_length = FIEMAP_MAX_OFFSET - position;
+        request.map.fm_extent_count = BATCH;
+        if (ioctl(descriptor, FS_IOC_FIEMAP, &request.map) != 0) return -errno;
+        if (request.map.fm_mapped_extents == 0) return 1;
+        count += request.map.fm_mapped_extents;
+        const struct fiemap_extent *last = &request.map.fm_extents[request.map.fm_mapped_extents - 1];
+        if (last->fe_flags & FIEMAP_EXTENT_LAST) return count <= limit;
+        position = last->fe_logical + last->fe_length;
+    }
+    return 0;
+}
+
+/* Linux 6.5; the headers of Debian 12 do not have it. Its number is the same for every architecture. */
+enum { CPLATFORM_CACHESTAT = 451 };
+
+int cplatform_cached_pages(int descriptor, uint64_t offset, uint64_t length, struct cplatform_cached_pages *pages) {
+    struct {
+        uint64_t offset, length;
+    } range = {offset, length};
+    struct {
+        uint64_t cached, dirty, in_writeback, evicted, recently_evicted;
+    } answer;
+    if (syscall(CPLATFORM_CACHESTAT, descriptor, &range, &answer, 0) != 0) return -errno;
+    pages->cached = answer.cached;
+    pages->unwritten = answer.dirty + answer.in_writeback;
+    return 0;
+}
+
+int cplatform_begin_writing_back(int descriptor) {
+    return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
+}
+
 int cplatform_synchronize_filesystem(int descriptor) { return syncfs(descriptor) == 0 ? 0 : -errno; }

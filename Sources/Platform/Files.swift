@@ -75,6 +75,13 @@ extension FileDescriptor {
         try systemCall { withAttributes ? fsync(rawValue) : fdatasync(rawValue) }
     }
 
+    /// Lets the kernel begin to write what is dirty of the file, and waits for none of it: nothing is durable by that.
+    ///
+    /// The corresponding C function is `sync_file_range` with `SYNC_FILE_RANGE_WRITE`.
+    public func beginWritingBack() throws(Errno) {
+        try shimCall { cplatform_begin_writing_back(rawValue) }
+    }
+
     /// Returns when everything on the filesystem that holds this file is durable.
     ///
     /// The corresponding C function is `syncfs`.
@@ -162,14 +169,6 @@ extension FileDescriptor {
     /// The corresponding C function is `close`.
     public func closeIgnoringErrors() {
         _ = Glibc.close(rawValue)
-    }
-
-    /// Makes this file's contents another's, which shares its space until one of them is written.
-    ///
-    /// `.notSupported` where the filesystem cannot share extents (ext4), `.improperLink` (EXDEV) across two. The
-    /// corresponding C function is `ioctl` with `FICLONE`.
-    public func cloneContents(of source: FileDescriptor) throws(Errno) {
-        try shimCall { cplatform_clone_file(rawValue, source.rawValue) }
     }
 
     /// Lets an empty file be written in place on a filesystem that would otherwise put what is written elsewhere, so

@@ -41,6 +41,9 @@ final class ClonePair: Sendable {
         part.closeIgnoringErrors()
     }
 
+    /// Whether `renew` takes no longer than a cut may.
+    func isRenewedQuickly() throws(Errno) -> Bool { try part.isClonedQuickly() }
+
     /// Makes the clone what the part is now.
     func renew() throws(Errno) { try clone.cloneContents(of: part) }
 }
@@ -124,20 +127,25 @@ extension VolumeBlocks {
     }
 
     /// Clones once beforehand: it tells whether that is possible, and makes what is dirty clean, which the clone at the
-    /// instant would wait for. Nil where extents cannot be shared.
+    /// instant would wait for. Nil where extents cannot be shared, or not quickly: whoever writes waits for a clone.
     private func clone(into place: CutDirectory) throws(Errno) -> [ClonePair]? {
+        let count = store.partLengths(sizeBytes: sizeBytes).count
         var clones: [ClonePair] = []
         do throws(Errno) {
-            for part in store.partLengths(sizeBytes: sizeBytes).indices {
-                clones.append(try ClonePair(place.part(part), of: store.path(name, part: part)))
-                try clones[part].renew()
-            }
-            return clones
+            while clones.count < count, let next = try quickClone(of: clones.count, into: place) { clones.append(next) }
         } catch {
             guard error.isRefusedRequest else { throw error }
-            for part in clones.indices { _ = try Directory.unlink(place.part(part)) }
-            return nil
         }
+        if clones.count == count { return clones }
+        for part in 0..<count { _ = try Directory.unlink(place.part(part)) }
+        return nil
+    }
+
+    private func quickClone(of part: Int, into place: CutDirectory) throws(Errno) -> ClonePair? {
+        let pair = try ClonePair(place.part(part), of: store.path(name, part: part))
+        guard try pair.isRenewedQuickly() else { return nil }
+        try pair.renew()
+        return pair
     }
 
     private func linkParts(into place: CutDirectory) throws(Errno) {

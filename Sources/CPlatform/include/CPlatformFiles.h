@@ -31,5 +31,20 @@ int cplatform_write_in_place(int descriptor);
 /// bytes have space, written or not, and 0 when there is a hole.
 int cplatform_has_space(int descriptor, uint64_t length);
 
+/// ioctl(2) FS_IOC_FIEMAP: 1 when a file has no more than so many extents, 0 when it has more. Looks at no more of them.
+int cplatform_has_few_extents(int descriptor, uint32_t limit);
+
+struct cplatform_cached_pages {
+    uint64_t cached;
+    /// Dirty, or being written just now.
+    uint64_t unwritten;
+};
+
+/// cachestat(2), which glibc does not know: what the page cache has of a range of a file.
+int cplatform_cached_pages(int descriptor, uint64_t offset, uint64_t length, struct cplatform_cached_pages *pages);
+
+/// sync_file_range(2) of a whole file, with SYNC_FILE_RANGE_WRITE.
+int cplatform_begin_writing_back(int descriptor);
+
 /// syncfs(2).
 int cplatform_synchronize_filesystem(int descriptor);
