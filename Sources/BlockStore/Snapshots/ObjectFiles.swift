@@ -51,7 +51,10 @@ final class ObjectFiles: Sendable {
     func put(_ bytes: RawSpan, as name: Digest) throws(Errno) -> Bool {
         let path = path(of: name)
         if try sizeBytes(of: path) == Int64(bytes.byteCount) { return false }
-        try incoming.write(bytes, to: path)
+        try incoming.write(bytes, to: path) { (file) throws(Errno) in
+            // `synchronize` will want it on the disk, which would stand idle meanwhile.
+            try file.beginWritingBack()
+        }
         return true
     }
 
