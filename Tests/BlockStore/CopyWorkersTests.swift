@@ -41,6 +41,21 @@ import Testing
         }
     }
 
+    /// Workers that look for a block at the same moment, which is short: so often that some do.
+    @Test func noBlockIsTakenTwice() async throws {
+        try await withCut { fixture, volume, cut, _ in
+            try fixture.volumes.finish(cut)
+            for round in 0..<40 {
+                let cut = try fixture.volumes.cut([.init(volume: "vol-1", cut: "again-\(round)", base: nil)])[0]
+                let sink = CountingSink()
+                try cut.copy(into: sink, workers: Self.workers)
+                #expect(sink.count.load(ordering: .relaxed) == Self.blocks)
+                #expect(cut.progress == CutProgress(doneBlocks: Self.blocks, totalBlocks: Self.blocks))
+                try fixture.volumes.finish(cut)
+            }
+        }
+    }
+
     @Test func writersMeetTheWorkersAtEveryBlock() async throws {
         try await withCut { fixture, volume, cut, before in
             // From both ends, so that they write blocks that are saved, that are being copied, and that are done.
@@ -88,5 +103,16 @@ import Testing
             #expect(sink.putCount < 5 + Self.workers)
             try fixture.volumes.finish(cut)
         }
+    }
+}
+
+/// Counts blocks, and gives all of them one name.
+private final class CountingSink: BlockSink {
+    let epoch: UInt64 = 0
+    let count = Atomic(0)
+
+    func put(_ block: RawSpan) throws -> Digest? {
+        count.add(1, ordering: .relaxed)
+        return Digest([UInt8](repeating: 1, count: Digest.byteCount))
     }
 }
