@@ -265,7 +265,7 @@ import Testing
             #expect(several.status == 2)
             let program = BuiltPrograms.ebb.string
             let lines = try await runCommand(
-                "timeout", ["--signal=INT", "--preserve-status", "3", program, "volume", "stats", "data", "--watch"],
+                "timeout", ["--signal=INT", "--preserve-status", "8", program, "volume", "stats", "data", "--watch"],
                 environment: ["EBB_HOME": commands.home.string])
             #expect(lines.status == 0, "\(lines.errors)")
             #expect(lines.output.hasPrefix("0 IOPS  0.0 MiB/s  queue 0.0  idle: there were no requests\n"))
@@ -274,7 +274,7 @@ import Testing
                 "script",
                 [
                     "-qec",
-                    "timeout --foreground --signal=INT --preserve-status 3 \(program) volume stats data --watch",
+                    "timeout --foreground --signal=INT --preserve-status 8 \(program) volume stats data --watch",
                     "/dev/null",
                 ], environment: ["EBB_HOME": commands.home.string])
             #expect(screen.status == 0, "\(screen.errors)")
