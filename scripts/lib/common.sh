@@ -108,6 +108,6 @@ TEST_PACKAGES=(
 )
 MOTO_VERSION=5.2.5
 # shellcheck disable=SC2034
-BENCH_PACKAGES=(qemu-system-common nbdkit gcc linux-perf)
+BENCH_PACKAGES=(qemu-system-common qemu-utils restic nbdkit gcc linux-perf)
 # shellcheck disable=SC2034
 DOCKER_PACKAGES=(docker.io iptables)
