@@ -82,18 +82,6 @@ import Testing
         }
     }
 
-    @Test("what this region cannot do is refused", arguments: [SnapshotTask.Action.push, .pull])
-    func unsupported(action: SnapshotTask.Action) async throws {
-        try await withRegion { region in
-            let error = await refusal {
-                try await region.driver.startSnapshotTask(SnapshotTaskRequest(action: action, location: "/tmp"))
-            }
-            #expect(error?.code == .unsupportedOperation)
-            #expect(error?.message.contains(action.rawValue) == true)
-            try await region.driver.close()
-        }
-    }
-
     @Test("a region that is closed ends its tasks, and the next one knows nothing of them")
     func closing() async throws {
         let hold = Hold(.exportRecord)
