@@ -38,22 +38,31 @@ int cplatform_write_in_place(int descriptor) {
     return ioctl(descriptor, FS_IOC_SETFLAGS, &flags) == 0 ? 0 : -errno;
 }
 
+enum { EXTENTS_AT_A_TIME = 64 };
+
+union extents {
+    struct fiemap map;
+    char bytes[sizeof(struct fiemap) + EXTENTS_AT_A_TIME * sizeof(struct fiemap_extent)];
+};
+
+/* The first extents between two bytes of a file. */
+static int find_extents(int descriptor, uint64_t start, uint64_t end, union extents *found) {
+    memset(found, 0, sizeof *found);
+    found->map.fm_start = start;
+    found->map.fm_length = end - start;
+    found->map.fm_extent_count = EXTENTS_AT_A_TIME;
+    return ioctl(descriptor, FS_IOC_FIEMAP, &found->map) == 0 ? 0 : -errno;
+}
+
 int cplatform_has_space(int descriptor, uint64_t length) {
-    enum { BATCH = 64 };
-    union {
-        struct fiemap map;
-        char bytes[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
-    } request;
+    union extents found;
     uint64_t position = 0;
     while (position < length) {
-        memset(&request, 0, sizeof request);
-        request.map.fm_start = position;
-        request.map.fm_length = length - position;
-        request.map.fm_extent_count = BATCH;
-        if (ioctl(descriptor, FS_IOC_FIEMAP, &request.map) != 0) return -errno;
-        if (request.map.fm_mapped_extents == 0) return 0;
-        for (uint32_t index = 0; index < request.map.fm_mapped_extents; index++) {
-            const struct fiemap_extent *extent = &request.map.fm_extents[index];
+        int result = find_extents(descriptor, position, length, &found);
+        if (result != 0) return result;
+        if (found.map.fm_mapped_extents == 0) return 0;
+        for (uint32_t index = 0; index < found.map.fm_mapped_extents; index++) {
+            const struct fiemap_extent *extent = &found.map.fm_extents[index];
             if (extent->fe_logical > position) return 0;
             position = extent->fe_logical + extent->fe_length;
         }
@@ -62,22 +71,15 @@ int cplatform_has_space(int descriptor, uint64_t length) {
 }
 
 int cplatform_has_few_extents(int descriptor, uint32_t limit) {
-    enum { BATCH = 64 };
-    union {
-        struct fiemap map;
-        char bytes[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
-    } request;
+    union extents found;
     uint64_t position = 0;
     uint32_t count = 0;
     while (count <= limit) {
-        memset(&request, 0, sizeof request);
-        request.map.fm_start = position;
-        request.map.fm_length = FIEMAP_MAX_OFFSET - position;
-        request.map.fm_extent_count = BATCH;
-        if (ioctl(descriptor, FS_IOC_FIEMAP, &request.map) != 0) return -errno;
-        if (request.map.fm_mapped_extents == 0) return 1;
-        count += request.map.fm_mapped_extents;
-        const struct fiemap_extent *last = &request.map.fm_extents[request.map.fm_mapped_extents - 1];
+        int result = find_extents(descriptor, position, FIEMAP_MAX_OFFSET, &found);
+        if (result != 0) return result;
+        if (found.map.fm_mapped_extents == 0) return 1;
+        count += found.map.fm_mapped_extents;
+        const struct fiemap_extent *last = &found.map.fm_extents[found.map.fm_mapped_extents - 1];
         if (last->fe_flags & FIEMAP_EXTENT_LAST) return count <= limit;
         position = last->fe_logical + last->fe_length;
     }

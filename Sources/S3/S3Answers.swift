@@ -11,7 +11,7 @@ struct S3KeyList {
     /// `nil` for the last ones.
     let next: String?
 
-    /// Nil for what is no such answer.
+    /// Nil for what is no such answer, be it no XML or another document: the caller says whose it was.
     init?(_ bytes: [UInt8], prefix: String) {
         guard let list = try? XMLElement(document: bytes), list.name == "ListBucketResult" else { return nil }
         let all = list.all("Contents").compactMap { $0["Key"]?.text }
@@ -38,6 +38,7 @@ struct S3Refusal {
 
     init(_ answer: WireAnswer) {
         status = answer.status
+        // To a HEAD there is no body, and a proxy's is in HTML: then the status has to do.
         let error = try? XMLElement(document: answer.body)
         code = error?["Code"]?.text ?? ""
         message = error?["Message"]?.text ?? ""

@@ -45,14 +45,6 @@ struct CrashDisk {
         _ image: String, at mount: FilePath, options: String, _ body: () async throws -> Void
     ) async throws {
         try await succeed("mkdir", ["-p", mount.string])
-        try await succeed("mount", ["-o", options, image, mount.string])
-        do {
-            try await body()
-        } catch {
-            // What failed may have files open.
-            try await succeed("umount", ["--lazy", mount.string])
-            throw error
-        }
-        try await succeed("umount", [mount.string])
+        try await withMounted(["-o", options, image], at: mount, body)
     }
 }

@@ -177,7 +177,11 @@ extension SnapshotFixture {
                 try await fixture.store.push(snapshot, description: "{}", to: place)
             }
             var images = 0
-            do {
+            let letGo = {
+                turnstile.open()
+                try await push.value
+            }
+            try await withCleanup(letGo) {
                 while try await isAtStep(turnstile, hasEnded) {
                     // A kill leaves what is there: every third state tells enough.
                     if end == .powerLoss || images % 3 == 0 {
@@ -186,12 +190,7 @@ extension SnapshotFixture {
                     images += 1
                     turnstile.letOnePass()
                 }
-            } catch {
-                turnstile.open()
-                _ = await push.result
-                throw error
             }
-            try await push.value
             #expect(images > 20)
             try await disk.withImage(end) { try await expectSound($0, snapshot, isPushed: true) }
         }

@@ -20,21 +20,13 @@ func withSmallDisk(_ kind: SmallDisk, mebibytes: Int, _ body: (FilePath) async t
         let mount = directory.appending("mount")
         try createDirectories(mount)
         let image = directory.appending("image").string
-        switch kind {
-        case .tmpfs: try await succeed("mount", ["-t", "tmpfs", "-o", "size=\(mebibytes)M", "tmpfs", mount.string])
-        case .ext4, .xfs, .btrfs:
+        var arguments = ["-t", "tmpfs", "-o", "size=\(mebibytes)M", "tmpfs"]
+        if kind != .tmpfs {
             try await succeed("truncate", ["-s", "\(mebibytes)M", image])
             try await succeed("mkfs.\(kind.rawValue)", ["-q", image])
-            try await succeed("mount", ["-o", "loop", image, mount.string])
+            arguments = ["-o", "loop", image]
         }
-        do {
-            try await body(mount)
-        } catch {
-            // What failed may have files open.
-            try await succeed("umount", ["--lazy", mount.string])
-            throw error
-        }
-        try await succeed("umount", [mount.string])
+        try await withMounted(arguments, at: mount) { try await body(mount) }
     }
 }
 

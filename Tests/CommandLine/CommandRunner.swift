@@ -5,6 +5,7 @@
 #endif
 import SystemPackage
 import TestSupport
+import Testing
 
 /// Runs `ebb`, and `rexray` beside it, in a home of its own.
 struct CommandRunner {
@@ -41,6 +42,20 @@ struct CommandRunner {
             BuiltPrograms.ebb.string, line.split(separator: " ").map(String.init),
             environment: ["EBB_HOME": home.string, "EBB_INSTANCE": "here"])
         return result.output.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
+    /// Runs a line that is refused with one line of text, besides what REX-Ray's grammar logs of what is being done.
+    /// `HOME` stands for the home.
+    func expectRefusal(
+        _ refusal: (line: String, status: Int32, text: String), sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let result = try await ebb(refusal.line.replacing("HOME", with: home.string))
+        let comment: Comment = "\(refusal.line): \(result)"
+        #expect(result.status == refusal.status, comment, sourceLocation: sourceLocation)
+        #expect(result.output.isEmpty, comment, sourceLocation: sourceLocation)
+        #expect(result.errors.contains(refusal.text), comment, sourceLocation: sourceLocation)
+        let lines = result.errors.split(whereSeparator: \.isNewline).filter { !$0.contains("level=info") }
+        #expect(lines.count == 1, comment, sourceLocation: sourceLocation)
     }
 
     func rexray(_ line: String) async throws -> Output {

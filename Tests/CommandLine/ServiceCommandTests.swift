@@ -128,13 +128,7 @@ import Testing
     private func withService(_ body: (CommandRunner) async throws -> Void) async throws {
         try await withTemporaryDirectory { home in
             let commands = try CommandRunner(home: home)
-            do {
-                try await body(commands)
-            } catch {
-                _ = try? await commands.ebb("service stop")  // The test's own error matters more.
-                throw error
-            }
-            _ = try await commands.ebb("service stop")
+            try await withCleanup({ _ = try await commands.ebb("service stop") }) { try await body(commands) }
         }
     }
 }

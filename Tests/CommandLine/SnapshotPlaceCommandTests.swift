@@ -72,19 +72,17 @@ import Testing
         }
     }
 
-    @Test(arguments: [
+    private static let refusals: [(line: String, status: Int32, text: String)] = [
         ("snapshot push", 2, "Name a snapshot and a place"), ("snapshot push x", 2, "Name a snapshot and a place"),
         ("snapshot push x /nowhere", 1, "(InvalidSnapshot.NotFound)"), ("snapshot pull", 2, "Name a place"),
         ("snapshot pull /nowhere", 1, "/nowhere"), ("snapshot pull ftp://x/y", 1, "is no place for snapshots"),
         ("snapshot pull s3://team/x --endpoint nonsense", 1, "nonsense"),
         ("snapshot pull s3://team/x --endpoint http://127.0.0.1:1", 1, "(SnapshotStoreUnreachable)"),
-    ])
-    func `what cannot be done is said in one line`(line: String, status: Int32, text: String) async throws {
+    ]
+
+    @Test func `what cannot be done is said in one line`() async throws {
         try await withCommands { commands async throws in
-            let result = try await commands.ebb(line)
-            #expect(result.status == status, "\(result)")
-            #expect(result.errors.contains(text), "\(result)")
-            #expect(result.errors.split(whereSeparator: \.isNewline).count <= 1, "\(result)")
+            for refusal in Self.refusals { try await commands.expectRefusal(refusal) }
         }
     }
 }

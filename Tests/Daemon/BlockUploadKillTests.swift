@@ -71,7 +71,7 @@ private enum Sample {
                     for index in stride(from: client, to: Self.count, by: 2) {
                         let put = PutSnapshotBlockRequest(
                             snapshotID: id, index: SnapshotBlockIndex(index), block: Sample.at(index))
-                        try await eventually { try await driver.putSnapshotBlock(put) }
+                        try await untilAnswered { try await driver.putSnapshotBlock(put) }
                     }
                 }
             }
@@ -82,7 +82,7 @@ private enum Sample {
     private func killWorker(of daemon: RunningDaemon, _ driver: RemoteDriver) async throws {
         let worker = try #require(try daemon.workers().first)
         #expect(kill(worker, SIGKILL) == 0)
-        _ = try await eventually { try await driver.describeZones() }
+        _ = try await untilAnswered { try await driver.describeZones() }
     }
 
     private func ended(_ id: SnapshotID, _ driver: RemoteDriver, _ comment: Comment) async throws -> Snapshot {
@@ -102,19 +102,6 @@ private enum Sample {
         for entry in entries {
             let get = GetSnapshotBlockRequest(snapshotID: id, index: entry.index, token: entry.token)
             #expect(try await driver.getSnapshotBlock(get) == Sample.at(entry.index.rawValue), comment)
-        }
-    }
-}
-
-/// Asks until a successor answers.
-private func eventually<Value: Sendable>(_ question: () async throws -> Value) async throws -> Value {
-    let deadline = ContinuousClock.now + .seconds(30)
-    while true {
-        do {
-            return try await question()
-        } catch let error as StorageError where error.code == .unavailable {
-            if ContinuousClock.now > deadline { throw error }
-            try await Task.sleep(for: .milliseconds(20))
         }
     }
 }

@@ -1,3 +1,4 @@
+import Driver
 import Glibc
 import Platform
 import RPC
@@ -24,5 +25,18 @@ extension RunningDaemon {
         }
         try process.send(.kill)
         _ = try await waitForEnd(within: .seconds(10))
+    }
+}
+
+/// Asks until a successor of a killed worker answers.
+func untilAnswered<Value: Sendable>(_ question: () async throws -> Value) async throws -> Value {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while true {
+        do {
+            return try await question()
+        } catch let error as StorageError where error.code == .unavailable {
+            if ContinuousClock.now > deadline { throw error }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 }

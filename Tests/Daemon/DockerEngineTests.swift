@@ -34,15 +34,11 @@ import Testing
 
     @Test(.timeLimit(.minutes(5))) func anEngineRunsContainersAndLeavesNothing() async throws {
         let engine = try await DockerEngine()
-        do {
+        try await withCleanup({ try await engine.stop() }) {
             let run = try await engine.docker("run", "--rm", "--network", "none", "busybox", "echo", "hello")
             #expect(try run.checked() == "hello")
             #expect(try await engine("hostname").checked() == engine.name)
-        } catch {
-            try await engine.stop()
-            throw error
         }
-        try await engine.stop()
         #expect(!FileManager.default.fileExists(atPath: engine.directory.string))
     }
 }

@@ -16,8 +16,7 @@ import Testing
     @Test func `a scrape tells what was written, also after a takeover`() async throws {
         try await withTemporaryDirectory { home in
             let socket = home.appending("metrics.sock")
-            let daemon = try await RunningDaemon(home: home, arguments: ["--metrics-socket", socket.string])
-            do {
+            try await withDaemon(home: home, arguments: ["--metrics-socket", socket.string]) { daemon in
                 let client = RPCClient(socketPath: daemon.rpcSocket.string)
                 let volume = try client.call(
                     Ebb.CreateVolume.self,
@@ -41,11 +40,7 @@ import Testing
                 }
                 _ = try client.call(Ebb.DescribeHost.self)
                 #expect(try await scrape(socket).contains("ebb_volume_write_bytes_total\(labels) 0\n"))
-            } catch {
-                _ = try? await daemon.stop()  // The test's own error matters more.
-                throw error
             }
-            try await daemon.stop()
             #expect(!FileManager.default.fileExists(atPath: socket.string))
         }
     }

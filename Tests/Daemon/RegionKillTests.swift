@@ -99,7 +99,7 @@ private final class Flag: Sendable {
                 let comment: Comment = "seed \(seed), round \(round)"
                 let pause = Duration.milliseconds(Int(random.next() % 300) + 20)
                 lives = try await untilKilled(lives, driver, daemon, after: pause)
-                let volumes = try await eventually { try await driver.describeVolumes(.all).volumes }
+                let volumes = try await untilAnswered { try await driver.describeVolumes(.all).volumes }
                 for index in lives.indices {
                     lives[index].compare(with: volumes.first { $0.name == lives[index].name }, comment)
                 }
@@ -143,19 +143,6 @@ private final class Flag: Sendable {
                 continue
             }
             #expect(FileManager.default.fileExists(atPath: path), comment)
-        }
-    }
-
-    /// Asks until a successor answers.
-    private func eventually<Value: Sendable>(_ question: () async throws -> Value) async throws -> Value {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            do {
-                return try await question()
-            } catch let error as StorageError where error.code == .unavailable {
-                if ContinuousClock.now > deadline { throw error }
-                try await Task.sleep(for: .milliseconds(20))
-            }
         }
     }
 }

@@ -61,13 +61,7 @@ private final class MortalDaemon: Sendable {
     static func run(_ body: (MortalDaemon) async throws -> Void) async throws {
         try await withTemporaryDirectory { home in
             let daemon = try await MortalDaemon(home: home)
-            do {
-                try await body(daemon)
-            } catch {
-                _ = try? await daemon.now.stop()  // The test's own error matters more.
-                throw error
-            }
-            try await daemon.now.stop()
+            try await withCleanup({ try await daemon.now.stop() }) { try await body(daemon) }
         }
     }
 }
@@ -160,7 +154,7 @@ private struct Stage: Sendable {
     /// Waits until nothing is pending, and compares what there is with what was answered.
     func compare(_ lives: inout [SnapshotLife], _ comment: Comment) async throws {
         let snapshots = try await settled(comment)
-        let volumes = try await ask { try await world.driver.describeVolumes(.all).volumes }
+        let volumes = try await untilAnswered { try await world.driver.describeVolumes(.all).volumes }
         let names = Set(snapshots.map(\.name))
         let volumeNames = Set(volumes.map(\.name))
         for index in lives.indices { lives[index].compare(snapshots: names, volumes: volumeNames, comment) }
@@ -179,24 +173,11 @@ private struct Stage: Sendable {
     private func settled(_ comment: Comment) async throws -> [Snapshot] {
         var snapshots: [Snapshot] = []
         let isSettled = try await eventually(within: .seconds(60)) {
-            snapshots = try await ask { try await world.driver.describeSnapshots(.all).snapshots }
+            snapshots = try await untilAnswered { try await world.driver.describeSnapshots(.all).snapshots }
             return snapshots.allSatisfy { $0.state != .pending }
         }
         #expect(isSettled, "\(snapshots), \(comment)")
         return snapshots
-    }
-
-    /// Asks until a successor answers.
-    private func ask<Value: Sendable>(_ question: () async throws -> Value) async throws -> Value {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            do {
-                return try await question()
-            } catch let error as StorageError where error.code == .unavailable {
-                if ContinuousClock.now > deadline { throw error }
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
     }
 
     func checkContents(of lives: [SnapshotLife], _ comment: Comment) async throws {

@@ -15,14 +15,6 @@ import Testing
 #endif
 
 @Suite struct BlockReadingTests {
-    /// A refusal of the direct APIs, with its reason.
-    private func reason(
-        line: SourceLocation = #_sourceLocation, _ body: () async throws -> some Sendable
-    ) async -> String {
-        let error = await refusal(line: line, body)
-        return "\(error?.code.name ?? "") \(error?.cause ?? "")"
-    }
-
     @Test("the written blocks of a cut are listed and read, and no others")
     func listed() async throws {
         try await withRegion { region in

@@ -58,26 +58,32 @@ extension TestRegion {
 
     /// The written blocks that a snapshot has, page by page, as the API gives them.
     func listed(_ id: SnapshotID, maxResults: Int? = nil) async throws -> [SnapshotBlockEntry] {
-        var entries: [SnapshotBlockEntry] = []
         var query = SnapshotBlockQuery(snapshotID: id, maxResults: maxResults)
-        repeat {
-            let page = try await driver.listSnapshotBlocks(query)
-            entries += page.blocks
-            query.nextToken = page.nextToken
-        } while query.nextToken != nil
-        return entries
+        return try await allPages { token in
+            query.nextToken = token
+            return try await driver.listSnapshotBlocks(query)
+        }
     }
 
     func changed(
         _ first: SnapshotID?, _ second: SnapshotID, maxResults: Int? = nil
     ) async throws -> [ChangedBlockEntry] {
-        var entries: [ChangedBlockEntry] = []
         var query = ChangedBlockQuery(firstSnapshotID: first, secondSnapshotID: second, maxResults: maxResults)
-        repeat {
-            let page = try await driver.listChangedBlocks(query)
-            entries += page.blocks
-            query.nextToken = page.nextToken
-        } while query.nextToken != nil
+        return try await allPages { token in
+            query.nextToken = token
+            return try await driver.listChangedBlocks(query)
+        }
+    }
+
+    private func allPages<Entry>(
+        _ page: (_ nextToken: String?) async throws -> BlockPage<Entry>
+    ) async throws -> [Entry] {
+        var found = try await page(nil)
+        var entries = found.blocks
+        while let token = found.nextToken {
+            found = try await page(token)
+            entries += found.blocks
+        }
         return entries
     }
 
@@ -98,4 +104,12 @@ extension TestRegion {
         }
         return blocks
     }
+}
+
+/// What a call is refused with, as the direct APIs name it: its code and its reason.
+func reason(
+    line: SourceLocation = #_sourceLocation, _ body: () async throws -> some Sendable
+) async -> String {
+    let error = await refusal(line: line, body)
+    return "\(error?.code.name ?? "") \(error?.cause ?? "")"
 }

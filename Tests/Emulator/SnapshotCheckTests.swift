@@ -129,13 +129,9 @@ import Testing
                 }
                 return (findings, count)
             }
-            do {
+            try await withCleanup({ checks.cancel() }) {
                 for _ in 0..<60 { try await change(region, volume.id, random) }
-            } catch {
-                checks.cancel()
-                throw error
             }
-            checks.cancel()
             do {
                 let (findings, count) = try await checks.value
                 #expect(findings == [], "seed \(seed)")

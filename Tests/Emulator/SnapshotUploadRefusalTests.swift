@@ -13,13 +13,6 @@ import Testing
 #endif
 
 @Suite struct SnapshotUploadRefusalTests {
-    private func reason(
-        line: SourceLocation = #_sourceLocation, _ body: () async throws -> some Sendable
-    ) async -> String {
-        let error = await refusal(line: line, body)
-        return "\(error?.code.name ?? "") \(error?.cause ?? "")"
-    }
-
     private static let unknown = "ResourceNotFoundException SNAPSHOT_NOT_FOUND"
 
     @Test("blocks that cannot be are refused, and change nothing")

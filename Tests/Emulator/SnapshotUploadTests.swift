@@ -165,7 +165,7 @@ import Testing
     @Test("on a full disk a block is refused and can be put again; what was put stays")
     func fullDisk() async throws {
         try await withTemporaryDirectory { directory in
-            try await mounted(["-t", "tmpfs", "-o", "size=24M", "tmpfs", directory.string]) {
+            try await withMounted(["-t", "tmpfs", "-o", "size=24M", "tmpfs"], at: directory) {
                 let region = try await TestRegion.open(directory)
                 let id = try await region.start()
                 var count = 0
@@ -188,20 +188,6 @@ import Testing
                 try await region.driver.close()
             }
         }
-    }
-
-    /// Runs `body` with something mounted, the last of the arguments of `mount`.
-    private func mounted(_ arguments: [String], _ body: () async throws -> Void) async throws {
-        let mounting = try await runCommand("mount", arguments)
-        try #require(mounting.status == 0, "\(mounting.errors)")
-        do {
-            try await body()
-        } catch {
-            _ = try await runCommand("umount", ["--lazy", arguments[arguments.count - 1]])
-            throw error
-        }
-        let unmounting = try await runCommand("umount", ["--lazy", arguments[arguments.count - 1]])
-        try #require(unmounting.status == 0, "\(unmounting.errors)")
     }
 
     @Test("many put at the same time, each into a place of its own or all into one")

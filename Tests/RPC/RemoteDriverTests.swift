@@ -231,20 +231,13 @@ private func withFlakyServer<Result: Sendable>(
             }
         }
         thread.start()
-        func stop() throws {
+        let stop = {
             // A connection that says nothing ends the thread.
             let last = try UnixStream(connectingTo: path, timeout: .seconds(5))
             last.finishSending()
             thread.join()
             try listener.descriptor.close()
         }
-        do {
-            let result = try await body(path.string) { counter.value }
-            try stop()
-            return result
-        } catch {
-            try stop()
-            throw error
-        }
+        return try await withCleanup(stop) { try await body(path.string) { counter.value } }
     }
 }

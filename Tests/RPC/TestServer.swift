@@ -97,19 +97,12 @@ func serving<Result: Sendable>(
         service: service, access: access, clock: SystemClock(), logger: quietLogger(),
         connectionLimit: connectionLimit, answerTimeout: answerTimeout)
     let task = Task { try await server.serve(listener: listener.descriptor) }
-    func stop() async throws {
+    let stop = {
         task.cancel()
         try await task.value
         try listener.descriptor.close()
     }
-    do {
-        let result = try await body()
-        try await stop()
-        return result
-    } catch {
-        try await stop()
-        throw error
-    }
+    return try await withCleanup(stop, body)
 }
 
 /// A server before an emulator of its own. `wrap` may stand between the two.

@@ -103,12 +103,5 @@ public func withMotoServer<Result>(
     certificate: (path: FilePath, key: FilePath)? = nil, _ body: (MotoServer) async throws -> Result
 ) async throws -> Result {
     let server = try await MotoServer(certificate: certificate)
-    do {
-        let result = try await body(server)
-        try await server.stop()
-        return result
-    } catch {
-        try? await server.stop()  // The test's own error matters more.
-        throw error
-    }
+    return try await withCleanup({ try await server.stop() }) { try await body(server) }
 }

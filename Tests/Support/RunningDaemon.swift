@@ -100,12 +100,5 @@ public func withDaemon<Result>(
 ) async throws -> Result {
     let daemon = try await RunningDaemon(
         home: home, arguments: arguments, environment: environment, replacing: replacing)
-    do {
-        let result = try await body(daemon)
-        try await daemon.stop()
-        return result
-    } catch {
-        _ = try? await daemon.stop()  // The test's own error matters more.
-        throw error
-    }
+    return try await withCleanup({ try await daemon.stop() }) { try await body(daemon) }
 }

@@ -10,15 +10,7 @@ public func withTemporaryDirectory<Result>(
     _ body: (FilePath) async throws -> Result
 ) async throws -> Result {
     let path = try makeTemporaryDirectory()
-    let result: Result
-    do {
-        result = try await body(path)
-    } catch {
-        try? FileManager.default.removeItem(atPath: path.string)  // The test's own error matters more.
-        throw error
-    }
-    try FileManager.default.removeItem(atPath: path.string)
-    return result
+    return try await withCleanup({ try FileManager.default.removeItem(atPath: path.string) }) { try await body(path) }
 }
 
 /// Makes a directory with a name that no other test has; the caller removes it.

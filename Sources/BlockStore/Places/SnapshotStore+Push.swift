@@ -49,12 +49,14 @@ extension SnapshotStore {
     }
 
     /// Those of the snapshots at the place that are known here too and share most with one; a few, each of which takes
-    /// memory. What cannot be read here only tells nothing.
+    /// memory.
     private func relatives(of manifest: Manifest, among placed: [PlacedSnapshot]) -> [Manifest] {
         let segments = Set(manifest.segments.map(\.name))
         var best: [(manifest: Manifest, shared: Int)] = []
         // In the order of their names, so that a push can be repeated.
         for name in Set(placed.map(\.manifest)).sorted() {
+            // Most are not here at all, or are being removed, and one that is damaged is not what is pushed: whatever
+            // cannot be read vouches for nothing, and its blocks are asked for at the place.
             guard let other = try? self.manifest(name) else { continue }
             let shared = other.segments.count { segments.contains($0.name) }
             let place = best.firstIndex { $0.shared < shared } ?? best.count
@@ -131,8 +133,9 @@ private struct Push: Sendable {
         counter.add(blocks: 1, arePresent: isPresent)
     }
 
-    /// What relatives had at a segment's place; what cannot be read here only tells nothing.
+    /// What relatives have at a segment's place.
     private func blocks(of segments: [Digest]) -> Set<Digest> {
+        // Nobody holds a relative: it may be removed meanwhile. As above, what cannot be read vouches for nothing.
         Set(segments.compactMap { try? store.segment($0) }.flatMap { $0.names.compactMap { $0 } })
     }
 

@@ -9,13 +9,7 @@ extension SnapshotCommand {
             commandName: "push",
             abstract: "Bring a snapshot to a directory or a bucket; what is there already is not sent again.")
 
-        @Argument(
-            help: ArgumentHelp(
-                "The snapshot's id or name, unless a flag has it, and a directory or s3://BUCKET/PREFIX.",
-                valueName: "what"))
-        var words: [String] = []
-        @Option(name: .customLong("snapshotid"), help: "The snapshot.") var snapshotID: String?
-        @Option(name: .customLong("snapshotname"), help: "The snapshot's name.") var name: String?
+        @OptionGroup var way: SnapshotAndTarget
         @Option(help: ArgumentHelp("The URL of the bucket's server.", valueName: "url")) var endpoint: String?
         @Flag(help: "Ask for each block, and so mend a place that has lost some.") var thorough = false
         @Flag(name: .customLong("runasync"), help: "Do not wait until all is there.") var runAsync = false
@@ -23,13 +17,10 @@ extension SnapshotCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run(_ session: Session) throws {
-            let all = [given(snapshotID) ?? given(name)].compactMap { $0 } + words
-            guard all.count == 2 else {
-                throw UsageFailure("Name a snapshot and a place: snapshot push SNAPSHOT s3://BUCKET/PREFIX")
-            }
-            let snapshot = try session.snapshot(all[0])
+            let (snapshot, place) = try way.resolve(
+                session, orSay: "Name a snapshot and a place: snapshot push SNAPSHOT s3://BUCKET/PREFIX")
             let request = SnapshotTaskRequest(
-                action: .push, snapshotID: snapshot.id, location: placeLocation(all[1]), endpoint: given(endpoint),
+                action: .push, snapshotID: snapshot.id, location: placeLocation(place), endpoint: given(endpoint),
                 isThorough: thorough ? true : nil)
             let task = try session.carryOut(request, doing: "pushing \(snapshot.id)", isAwaited: !runAsync)
             if !runAsync { session.log.info("Pushed Snapshot: \(snapshot.id)") }

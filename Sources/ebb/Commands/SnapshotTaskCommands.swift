@@ -15,24 +15,16 @@ extension SnapshotCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write a snapshot into a file, or go on with one.")
 
-        @Argument(
-            help: ArgumentHelp("The snapshot's id or name, unless a flag has it, and the file.", valueName: "what"))
-        var words: [String] = []
-        @Option(name: .customLong("snapshotid"), help: "The snapshot.") var snapshotID: String?
-        @Option(name: .customLong("snapshotname"), help: "The snapshot's name.") var name: String?
+        @OptionGroup var way: SnapshotAndTarget
         @Flag(name: .customLong("runasync"), help: "Do not wait until it is whole.") var runAsync = false
         @OptionGroup var output: OutputOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run(_ session: Session) throws {
-            let named = given(snapshotID) ?? given(name)
-            let all = [named].compactMap { $0 } + words
-            guard all.count == 2 else {
-                throw UsageFailure("Name a snapshot and a file: snapshot export SNAPSHOT FILE")
-            }
-            let snapshot = try session.snapshot(all[0])
+            let (snapshot, file) = try way.resolve(
+                session, orSay: "Name a snapshot and a file: snapshot export SNAPSHOT FILE")
             let request = SnapshotTaskRequest(
-                action: .export, snapshotID: snapshot.id, location: absolutePath(all[1]))
+                action: .export, snapshotID: snapshot.id, location: absolutePath(file))
             let task = try session.carryOut(request, doing: "exporting \(snapshot.id)", isAwaited: !runAsync)
             if !runAsync { session.log.info("Exported Snapshot: \(snapshot.id)") }
             try session.print(SnapshotTaskAnswer.task(task), output)
@@ -113,6 +105,23 @@ extension SnapshotCommand {
                     Ebb.CancelSnapshotTask.self, .init(id: SnapshotTaskID(task)), doing: "stopping \(task)")
             }
         }
+    }
+}
+
+/// A snapshot, by argument or flag, and where it shall go.
+struct SnapshotAndTarget: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "The snapshot's id or name, unless a flag has it, and where to bring it.", valueName: "what"))
+    var words: [String] = []
+    @Option(name: .customLong("snapshotid"), help: "The snapshot.") var snapshotID: String?
+    @Option(name: .customLong("snapshotname"), help: "The snapshot's name.") var name: String?
+
+    /// - Parameter usage: what is said unless there are just these two.
+    func resolve(_ session: Session, orSay usage: String) throws -> (Snapshot, target: String) {
+        let all = [given(snapshotID) ?? given(name)].compactMap { $0 } + words
+        guard all.count == 2 else { throw UsageFailure(usage) }
+        return (try session.snapshot(all[0]), all[1])
     }
 }
 
