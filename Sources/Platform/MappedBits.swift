@@ -111,20 +111,24 @@ public import SystemPackage
 
     /// The first bit of a range that is set.
     public func firstSet(in range: Range<Int>) -> Int? {
-        var index = range.lowerBound >> 6
-        while index << 6 < range.upperBound {
-            let found = word(index) & Self.mask(of: range, in: index)
-            if found != 0 { return index << 6 + found.trailingZeroBitCount }
-            index += 1
-        }
-        return nil
+        first(in: range) { word($0) }
     }
 
-    /// The first bit of a range that is set here and in neither of the others.
-    public func firstSet(in range: Range<Int>, without first: MappedBits, _ second: MappedBits) -> Int? {
+    /// The first bit of a range that is set here and not in the other one.
+    public func firstSet(in range: Range<Int>, without other: MappedBits) -> Int? {
+        first(in: range) { word($0) & ~other.word($0) }
+    }
+
+    /// The first bit of a range that is clear.
+    public func firstClear(in range: Range<Int>) -> Int? {
+        first(in: range) { ~word($0) }
+    }
+
+    @inline(__always)
+    private func first(in range: Range<Int>, _ bits: (Int) -> UInt64) -> Int? {
         var index = range.lowerBound >> 6
         while index << 6 < range.upperBound {
-            let found = word(index) & ~first.word(index) & ~second.word(index) & Self.mask(of: range, in: index)
+            let found = bits(index) & Self.mask(of: range, in: index)
             if found != 0 { return index << 6 + found.trailingZeroBitCount }
             index += 1
         }

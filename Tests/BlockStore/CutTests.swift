@@ -150,6 +150,58 @@ import TestSupport
         }
     }
 
+    /// What a small write waits for is in proportion to it.
+    @Test func aSmallWriteSavesNoMoreThanItsChunks() async throws {
+        try await TrackingFixture.run { fixture in
+            try fixture.store.create("vol-1", sizeBytes: 4 << 20)
+            let volume = try fixture.volumes.open("vol-1")
+            let before = [UInt8](repeating: 5, count: 3 * Self.block)
+            try volume.write(before, at: 0)
+            let cut = try fixture.volumes.cut([request("vol-1", "snap-1")])[0]
+            let old = cut.directory.old(0)
+            try volume.write([6], at: 100)
+            #expect(try FileStatus(of: old).allocatedBytes == CutChunk.bytes)
+            try volume.write([6], at: CutChunk.bytes - 1)
+            #expect(try FileStatus(of: old).allocatedBytes == CutChunk.bytes)
+            // The last chunk of the first block, the second block's first, and a byte of the one after that.
+            try volume.write([UInt8](repeating: 6, count: 2 + Int(CutChunk.bytes)), at: VolumeBlock.bytes - 1)
+            #expect(try FileStatus(of: old).allocatedBytes == 4 * CutChunk.bytes)
+            // All of the third block.
+            try volume.punchHole(at: 2 * VolumeBlock.bytes, length: VolumeBlock.bytes)
+            #expect(try FileStatus(of: old).allocatedBytes == 12 * CutChunk.bytes)
+            // A hole needs no space.
+            try volume.write([6], at: 6 * VolumeBlock.bytes)
+            #expect(try FileStatus(of: old).allocatedBytes == 12 * CutChunk.bytes)
+            let sink = MemorySink()
+            try cut.copy(into: sink)
+            let copied = try sink.contents(of: cut, on: nil).bytes
+            #expect(copied.prefix(before.count) == before[...])
+            #expect(copied.dropFirst(before.count).allSatisfy { $0 == 0 })
+            try fixture.volumes.finish(cut)
+        }
+    }
+
+    /// A block that held something in one chunk alone, and is written and punched chunk by chunk.
+    @Test func aBlockThatBecomesAHoleIsCopiedAsItWas() async throws {
+        try await TrackingFixture.run { fixture in
+            try fixture.store.create("vol-1", sizeBytes: 4 << 20)
+            let volume = try fixture.volumes.open("vol-1")
+            let chunk = CutChunk.bytes
+            try volume.write([5], at: 3 * chunk)
+            let cut = try fixture.volumes.cut([request("vol-1", "snap-1")])[0]
+            try volume.write([6], at: 0)
+            try volume.punchHole(at: 3 * chunk, length: chunk)
+            try volume.punchHole(at: 0, length: chunk)
+            try volume.write([7], at: 5 * chunk)
+            let sink = MemorySink()
+            try cut.copy(into: sink)
+            let copied = try sink.contents(of: cut, on: nil).bytes
+            #expect(copied.indices.filter { copied[$0] != 0 } == [Int(3 * chunk)])
+            #expect(copied[Int(3 * chunk)] == 5)
+            try fixture.volumes.finish(cut)
+        }
+    }
+
     @Test func volumesAreCutAtOneInstantUnderWriters() async throws {
         try await TrackingFixture.run { fixture in
             let names = ["vol-1", "vol-2"]

@@ -33,7 +33,14 @@ import Platform
     func fill<Result, Failure>(
         _ body: (inout MutableRawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        var span = unsafe MutableRawSpan(_unsafeBytes: memory)
+        try fill(0..<Int(VolumeBlock.bytes), body)
+    }
+
+    /// Lets `body` fill a range of the memory.
+    func fill<Result, Failure>(
+        _ range: Range<Int>, _ body: (inout MutableRawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var span = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: memory[range]))
         return try body(&span)
     }
 

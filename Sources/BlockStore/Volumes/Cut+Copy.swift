@@ -63,14 +63,16 @@ extension Cut {
         _ block: Int, _ range: Range<Int64>, _ buffer: borrowing BlockBuffer,
         readVolume: (inout MutableRawSpan) throws(Errno) -> Void
     ) throws(Errno) {
-        if !saved.isSet(block) {
-            try buffer.fill(readVolume)
-            // Only now: see above.
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
-            if !saved.isSet(block) { return }
-        }
-        try buffer.fill { (span) throws(Errno) in
-            try old.read(into: &span, count: range.count, at: range.lowerBound)
+        try buffer.fill(readVolume)
+        // Only now: see above.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        if !saved.isSet(block) { return }
+        for chunk in CutChunk.range(block) where chunks.isSet(chunk) {
+            let chunk = CutChunk.bytes(chunk..<chunk + 1, sizeBytes: volumeSizeBytes)
+            let place = Int(chunk.lowerBound - range.lowerBound)
+            try buffer.fill(place..<place + chunk.count) { (span) throws(Errno) in
+                try old.read(into: &span, count: chunk.count, at: chunk.lowerBound)
+            }
         }
     }
 

@@ -4,16 +4,17 @@ import SystemPackage
 
 /// One volume at one instant, until its blocks have been copied.
 ///
-/// A block that is `needed` and neither `saved` nor `done` is still in the volume as it was. Before it is written over
-/// it is saved to `old`, so that at each moment its bytes are in one known place:
+/// What is `needed` and neither saved nor `done` is still in the volume as it was. Before it is written over it is saved
+/// to `old`, in chunks of a block, so that at each moment its bytes are in one known place:
 ///
 /// ```
-/// writer:  old ← the volume's block · saved := 1 · writes          (a hole: done := 1 · writes)
-/// copier:  reads the volume's block · saved? then reads old instead · put · name · done := 1
+/// writer:  saved := 1 · old ← the volume's chunk · chunks := 1 · writes     (a hole, none of it saved: done := 1 · writes)
+/// copier:  reads the volume's block · saved? then reads each of its chunks that are in old from there · put · name ·
+///          done := 1
 /// ```
 ///
-/// A copier takes no lock: if it read anything of a later write, `saved` had been set before that write began, so
-/// looking at it afterwards finds it. Killed between any two steps, the next process does the step again: a bit is
+/// A copier takes no lock: if it read anything of a later write, that chunk's bit had been set before that write began,
+/// so looking at it afterwards finds it. Killed between any two steps, the next process does the step again: a bit is
 /// set only when what it promises is in the page cache. After a loss of power a cut is given up.
 ///
 /// Where the filesystem shares extents, and quickly, the cut has clones of the volume's files, and writers owe nothing.
@@ -30,11 +31,13 @@ public final class Cut: ChangedBlocks {
     let parts: VolumeFile
     let needed: MappedBits
     let saved: MappedBits
+    let chunks: MappedBits
     let done: MappedBits
     let state: MappedBits
     let old: VolumeFile
     let names: BlockNames
     let blockCount: Int
+    let chunkCount: Int
     private let claims = BlockClaims()
     private let buffers: BlockBufferPool
     private let hasFailed = Atomic(false)
@@ -56,9 +59,11 @@ public final class Cut: ChangedBlocks {
         base = record.base
         isClone = record.isClone
         blockCount = VolumeBlock.count(sizeBytes: record.sizeBytes)
+        chunkCount = CutChunk.count(sizeBytes: record.sizeBytes)
         parts = try store.openParts(sizeBytes: record.sizeBytes, .readOnly) { directory.part($0) }
         needed = try MappedBits(directory.needed, capacity: VolumeBlock.capacity)
         saved = try MappedBits(directory.saved, capacity: VolumeBlock.capacity)
+        chunks = try MappedBits(directory.chunks, capacity: CutChunk.capacity)
         done = try MappedBits(directory.done, capacity: VolumeBlock.capacity)
         state = try MappedBits(directory.state, capacity: 128)
         old = try store.openParts(sizeBytes: record.sizeBytes, .readWrite) { directory.old($0) }
@@ -113,45 +118,57 @@ public final class Cut: ChangedBlocks {
 
     // MARK: The writer's side
 
-    /// The first block that must be saved before it is written over.
+    /// The first chunk that must be saved before it is written over.
     @inline(__always)
-    func firstOwed(in blocks: Range<Int>) -> Int? {
+    func firstOwed(in chunks: Range<Int>) -> Int? {
         if hasFailed.load(ordering: .relaxed) { return nil }
-        return needed.firstSet(in: blocks.clamped(to: 0..<blockCount), without: saved, done)
+        // A volume may have grown since.
+        let chunks = chunks.clamped(to: 0..<chunkCount)
+        var blocks = CutChunk.blocks(chunks)
+        while let block = needed.firstSet(in: blocks, without: done) {
+            let chunks = CutChunk.range(block).clamped(to: chunks)
+            if !saved.isSet(block) { return chunks.lowerBound }
+            if let chunk = self.chunks.firstClear(in: chunks) { return chunk }
+            blocks = block + 1..<blocks.upperBound
+        }
+        return nil
     }
 
     /// Saves what a write is about to change. If that fails, the cut does; the write goes on.
-    func save(_ blocks: Range<Int>) {
-        let end = min(blocks.upperBound, blockCount)
-        var position = blocks.lowerBound
+    func save(_ chunks: Range<Int>) {
+        let end = min(CutChunk.blocks(chunks).upperBound, blockCount)
         do throws(Errno) {
-            while position < end, let next = firstOwed(in: position..<end) {
-                let block = try skipHole(from: next, to: end)
-                if block < end { try saveOne(block) }
-                position = block + 1
+            while let chunk = firstOwed(in: chunks) {
+                let block = CutChunk.block(chunk)
+                if !saved.isSet(block), try skipHole(from: block, to: end) > block { continue }
+                try save(CutChunk.range(block).clamped(to: chunk..<chunks.upperBound), of: block)
             }
         } catch {
             fail(CutFailure(error))
         }
     }
 
-    private func saveOne(_ block: Int) throws(Errno) {
-        try claims.with(block..<block + 1) { () throws(Errno) in
-            if firstOwed(in: block..<block + 1) == nil { return }
+    /// Saves the first of a block's chunks that are owed, and those that follow it.
+    private func save(_ chunks: Range<Int>, of block: Int) throws(Errno) {
+        try claims.with(chunks) { () throws(Errno) in
+            guard let first = firstOwed(in: chunks) else { return }
+            // Before its bytes can change, so that whoever finds a hole knows whether it was one.
+            saved.set(block)
+            let owed = first..<(self.chunks.firstSet(in: first..<chunks.upperBound) ?? chunks.upperBound)
+            let range = CutChunk.bytes(owed, sizeBytes: volumeSizeBytes)
             let buffer = buffers.take()
-            let range = VolumeBlock.range(block, sizeBytes: volumeSizeBytes)
             try buffer.fill { (span) throws(Errno) in
                 try parts.read(into: &span, count: range.count, at: range.lowerBound)
             }
             try buffer.withBytes(0..<range.count) { (bytes) throws(Errno) in
                 try old.write(bytes, at: range.lowerBound)
             }
-            saved.set(block)
+            self.chunks.set(owed)
         }
     }
 
-    /// Notes that the blocks from `start` up to the next data were zeros, unless they have been saved: who punches a
-    /// block that held something saves it first. Gives the block with that data, or `end`.
+    /// Notes that the blocks from `start` up to the next data were zeros, unless some of them has been saved: who punches
+    /// what held something saves it first. Gives the block with that data, or `end`.
     private func skipHole(from start: Int, to end: Int) throws(Errno) -> Int {
         let data = min(end, try nextData(from: start) ?? end)
         done.set(start..<data, where: needed, without: saved)

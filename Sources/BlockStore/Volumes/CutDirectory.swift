@@ -7,11 +7,12 @@ import SystemPackage
 /// .cuts/<cut>/<volume>/record   the boot it holds in, the volume's size, what it counts from (CutRecord)
 ///                      part.<n> the volume's files: clones, or the same files under one more name
 ///                      needed   a bit for each block that may differ from the base
-///                      saved    a bit for each block whose bytes are in `old.<n>`
+///                      saved    a bit for each block of which something is, or is about to be, in `old.<n>`
+///                      chunks   a bit for each 64 KiB that are there
 ///                      done     a bit for each block whose name is in `names`, or that was zeros
 ///                      state    a word: whether it failed, and why (CutFailure); one more: in which epoch of the
 ///                               store its blocks were put
-///                      old.<n>  saved blocks, at their places
+///                      old.<n>  saved chunks, at their places
 ///                      names    32 bytes a block, zeros for none
 ///                      record.last  space for the record of the volume that does without the cut: on a full disk
 ///                               a cut that failed can be given back
@@ -35,6 +36,7 @@ struct CutDirectory: Hashable, Sendable {
     var record: FilePath { path.appending("record") }
     var needed: FilePath { path.appending("needed") }
     var saved: FilePath { path.appending("saved") }
+    var chunks: FilePath { path.appending("chunks") }
     var done: FilePath { path.appending("done") }
     var state: FilePath { path.appending("state") }
     var names: FilePath { path.appending("names") }
@@ -87,7 +89,7 @@ struct CutRecord: Hashable, Sendable {
 
     var text: String {
         """
-        ebb-volume-cut 1
+        ebb-volume-cut 2
         boot \(boot)
         size \(sizeBytes)
         base \(base ?? "-")
@@ -102,7 +104,7 @@ extension CutRecord {
     /// Nil for what is not such a record, or not all of it.
     init?(text: String) {
         let lines = text.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 1).map(String.init) }
-        guard lines.count == 6, lines[0] == ["ebb-volume-cut", "1"], lines[5] == ["end"] else { return nil }
+        guard lines.count == 6, lines[0] == ["ebb-volume-cut", "2"], lines[5] == ["end"] else { return nil }
         let fields = lines[1..<5]
         guard fields.allSatisfy({ $0.count == 2 }), fields.map({ $0[0] }) == ["boot", "size", "base", "clone"],
             let size = Int64(lines[2][1])

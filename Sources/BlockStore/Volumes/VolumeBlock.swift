@@ -15,10 +15,46 @@ enum VolumeBlock {
     }
 }
 
-/// Which blocks a range of bytes touches, and which of them it covers.
+/// The unit in which a cut saves what is written over: an eighth of a block, so that a small write waits for little.
+enum CutChunk {
+    static let bytes: Int64 = 64 << 10
+
+    static let countInBlock = Int(VolumeBlock.bytes / bytes)
+
+    static let capacity = VolumeBlock.capacity * countInBlock
+
+    /// How many chunks a volume has; the last may be short.
+    static func count(sizeBytes: Int64) -> Int { Int((sizeBytes + bytes - 1) / bytes) }
+
+    /// The chunks that a range of bytes touches.
+    @inline(__always)
+    static func touched(offset: Int64, length: Int64) -> Range<Int> {
+        Int(offset / bytes)..<Int((offset + length + bytes - 1) / bytes)
+    }
+
+    static func block(_ chunk: Int) -> Int { chunk / countInBlock }
+
+    /// The blocks that some chunks lie in.
+    static func blocks(_ chunks: Range<Int>) -> Range<Int> {
+        block(chunks.lowerBound)..<block(chunks.upperBound + countInBlock - 1)
+    }
+
+    /// A block's chunks, among them those beyond the end of a volume whose last block is short.
+    static func range(_ block: Int) -> Range<Int> { block * countInBlock..<(block + 1) * countInBlock }
+
+    /// Where some chunks lie in a volume.
+    static func bytes(_ chunks: Range<Int>, sizeBytes: Int64) -> Range<Int64> {
+        let start = Int64(chunks.lowerBound) * bytes
+        return start..<max(start, min(Int64(chunks.upperBound) * bytes, sizeBytes))
+    }
+}
+
+/// Which blocks a range of bytes touches, which of them it covers, and which chunks it touches.
 struct BlockSpan: Hashable, Sendable {
     let touched: Range<Int>
     let covered: Range<Int>
+    /// The cuts' chunks that it touches.
+    let chunks: Range<Int>
 
     /// Touched in part, before and after those that are covered: two blocks at most.
     var head: Range<Int> { touched.lowerBound..<covered.lowerBound }
@@ -34,5 +70,6 @@ struct BlockSpan: Hashable, Sendable {
         // The volume's last block may be short, and is covered when its bytes are.
         let endCovered = end == sizeBytes ? touched.upperBound : Int(end / size)
         covered = firstCovered..<max(firstCovered, endCovered)
+        chunks = CutChunk.touched(offset: offset, length: length)
     }
 }

@@ -79,6 +79,7 @@ extension VolumeBlocks {
         for path in [place.saved, place.done] {
             try MappedBits(path, capacity: VolumeBlock.capacity).reserve(count)
         }
+        try MappedBits(place.chunks, capacity: CutChunk.capacity).reserve(count * CutChunk.countInBlock)
         try MappedBits(place.state, capacity: 128).reserve(128)
         try makeOldParts(place)
         try writeFile(place.names, [])

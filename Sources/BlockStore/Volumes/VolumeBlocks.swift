@@ -292,7 +292,7 @@ public final class VolumeBlocks: Sendable {
     ) throws(Errno) -> Int {
         let span = BlockSpan(offset: offset, length: length, sizeBytes: sizeBytes)
         guard let restore, restore.firstMissing(in: span.touched) != nil else {
-            try changePresent(span.touched, write)
+            try changePresent(span, write)
             return 0
         }
         return try changeMissing(span, restore, write)
@@ -310,7 +310,7 @@ public final class VolumeBlocks: Sendable {
             } catch {
                 throw errno(of: error)
             }
-            try changePresent(span.touched) { () throws(Errno) in
+            try changePresent(span) { () throws(Errno) in
                 try write()
                 // Inside of the gate, so that a cut finds the bytes and the bit, or neither.
                 restore.clear(span.covered)
@@ -320,23 +320,23 @@ public final class VolumeBlocks: Sendable {
     }
 
     @inline(__always)
-    private func changePresent(_ blocks: Range<Int>, _ write: () throws(Errno) -> Void) throws(Errno) {
-        let tracking = enter(blocks)
+    private func changePresent(_ span: BlockSpan, _ write: () throws(Errno) -> Void) throws(Errno) {
+        let tracking = enter(span.chunks)
         defer { gate.leave() }
-        if let changes = tracking.changes { changes.set(blocks) }
+        if let changes = tracking.changes { changes.set(span.touched) }
         try write()
     }
 
-    /// Enters the gate when nothing is owed for these blocks.
+    /// Enters the gate when nothing is owed for these chunks.
     @inline(__always)
-    private func enter(_ blocks: Range<Int>) -> Tracking {
+    private func enter(_ chunks: Range<Int>) -> Tracking {
         while true {
             gate.enter()
             let tracking = unsafe tracking
             if tracking.owing.isEmpty { return tracking }
-            if !tracking.owing.contains(where: { cut in cut.firstOwed(in: blocks) != nil }) { return tracking }
+            if !tracking.owing.contains(where: { cut in cut.firstOwed(in: chunks) != nil }) { return tracking }
             gate.leave()
-            for cut in tracking.owing { cut.save(blocks) }
+            for cut in tracking.owing { cut.save(chunks) }
         }
     }
 
