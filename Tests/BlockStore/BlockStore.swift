@@ -25,7 +25,7 @@ extension VolumeFile {
         try unsafe write(bytes.span.bytes, at: offset)
     }
 
-    fileprivate func bytes(at offset: Int64, count: Int) throws -> [UInt8] {
+    func bytes(at offset: Int64, count: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0xEE, count: count)
         var elements = bytes.mutableSpan
         var span = unsafe elements.mutableBytes

@@ -1,4 +1,5 @@
 import Platform
+import Synchronization
 import SystemPackage
 import Testing
 import TestSupport
@@ -51,6 +52,61 @@ import TestSupport
             #expect(
                 try volume.bytes(at: 1 << 20, count: 5 << 20) == Array(source.bytes[(1 << 20)...]))
             #expect(try volume.bytes(at: 0, count: 1 << 20).allSatisfy { $0 == 0 })
+        }
+    }
+
+    @Test func aBlockIsReadBeforeItIsInTheFile() async throws {
+        try await TrackingFixture.run { fixture in
+            let source = snapshot()
+            source.damage(5)
+            try fixture.create("vol-1", sizeBytes: Int64(Self.sizeBytes), from: source)
+            let volume = try fixture.volumes.open("vol-1")
+            let place = 3 * VolumeBlock.bytes
+            var bytes = [UInt8](repeating: 0xEE, count: 8192)
+            func readMissing(at offset: Int64) throws(Errno) -> Bool {
+                var elements = bytes.mutableSpan
+                var span = unsafe elements.mutableBytes
+                let unwritten = try volume.readMissing(into: &span, count: 8192, at: offset)
+                let isRead = unwritten != nil
+                // Not yet: whoever writes to it waits until then.
+                if isRead { #expect(volume.restore?.isMissing(Int(offset / VolumeBlock.bytes)) == true) }
+                return isRead
+            }
+            #expect(try readMissing(at: place + 4096))
+            #expect(bytes == Array(source.bytes[Int(place) + 4096..<Int(place) + 12_288]))
+            #expect(volume.restoreProgress?.missingBlocks == 11)
+            let stored = try volume.file.bytes(at: place, count: 4096)
+            #expect(stored == Array(source.bytes[Int(place)..<Int(place) + 4096]))
+            // It is there now; the other bytes lie in two blocks; those are damaged.
+            #expect(try !readMissing(at: place))
+            #expect(try !readMissing(at: 5 * VolumeBlock.bytes - 4096))
+            #expect(throws: Errno.ioError) { try readMissing(at: 5 * VolumeBlock.bytes) }
+            #expect(fixture.unreadableBlocks.map(\.block) == [5])
+            // Nobody has claimed it.
+            #expect(throws: Errno.ioError) { try volume.write([1], at: 5 * VolumeBlock.bytes) }
+            #expect(volume.restoreProgress?.missingBlocks == 11)
+        }
+    }
+
+    /// A writer comes between the answer and the file.
+    @Test func whatIsWrittenAfterAReadStays() async throws {
+        try await TrackingFixture.run { fixture in
+            try fixture.create("vol-1", sizeBytes: Int64(Self.sizeBytes), from: snapshot())
+            let volume = try fixture.volumes.open("vol-1")
+            let outcome = Mutex<Result<Int, Errno>?>(nil)
+            var bytes = [UInt8](repeating: 0, count: 512)
+            var elements = bytes.mutableSpan
+            var span = unsafe elements.mutableBytes
+            let unwritten = try volume.readMissing(into: &span, count: 512, at: 0)
+            let whole = [UInt8](repeating: 9, count: Int(VolumeBlock.bytes))
+            let writer = KernelThread(name: "writer") {
+                outcome.withLock { $0 = Result { () throws(Errno) in try volume.write(whole, at: 0) } }
+            }
+            writer.start()
+            _ = consume unwritten
+            writer.join()
+            #expect(outcome.withLock { $0 } == .success(0))
+            #expect(try volume.bytes(at: 0, count: whole.count) == whole)
         }
     }
 

@@ -144,7 +144,10 @@ extension VolumeBlocks {
         var bytes = [UInt8](repeating: 0xEE, count: count)
         var elements = bytes.mutableSpan
         var span = unsafe elements.mutableBytes
-        try read(into: &span, count: count, at: offset)
+        // As a lane reads.
+        if try readMissing(into: &span, count: count, at: offset) == nil {
+            try read(into: &span, count: count, at: offset)
+        }
         return bytes
     }
 }

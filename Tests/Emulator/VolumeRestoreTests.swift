@@ -282,7 +282,7 @@ import Testing
         var bytes = [UInt8](repeating: 0, count: 512)
         var elements = bytes.mutableSpan
         var span = unsafe elements.mutableBytes
-        try io.read(into: &span)
+        _ = try io.read(into: &span)
         return io.deadline - clock.uptimeNanoseconds()
     }
 

@@ -13,19 +13,26 @@ struct BlockClaims: ~Copyable, Sendable {
         return none
     }
 
-    /// Blocks the thread while others have claimed any of the blocks, then runs `body` with all of them claimed.
-    func with<Result, Failure>(
-        _ blocks: Range<Int>, _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
+    /// Blocks the thread while others have claimed any of the blocks, then claims all of them. `release` must follow.
+    func take(_ blocks: Range<Int>) {
         claimed.wait { claimed -> Void? in
             if claimed.contains(where: { $0.overlaps(blocks) }) { return nil }
             claimed.append(blocks)
         }
-        defer {
-            claimed.withLock { claimed in
-                if let place = claimed.firstIndex(of: blocks) { claimed.remove(at: place) }
-            }
+    }
+
+    func release(_ blocks: Range<Int>) {
+        claimed.withLock { claimed in
+            if let place = claimed.firstIndex(of: blocks) { claimed.remove(at: place) }
         }
+    }
+
+    /// Runs `body` with the blocks claimed.
+    func with<Result, Failure>(
+        _ blocks: Range<Int>, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        take(blocks)
+        defer { release(blocks) }
         return try body()
     }
 }

@@ -204,7 +204,7 @@ public final class VolumeBlocks: Sendable {
         report(UnreadableBlock(volume: name, source: restore.source.title, block: block, error: error))
     }
 
-    private func errno(of failure: RestoreFailure) -> Errno {
+    func errno(of failure: RestoreFailure) -> Errno {
         switch failure {
         case .unreadable: .ioError
         case .unwritable(let error): error

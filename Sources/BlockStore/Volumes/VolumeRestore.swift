@@ -103,32 +103,53 @@ final class VolumeRestore: Sendable {
     ///
     /// - Returns: whether it was missing.
     func fetch(_ block: Int, into file: VolumeFile) throws(RestoreFailure) -> Bool {
-        if !isMissing(block) { return false }
-        let buffer = buffers.take()
-        let hasBytes: Bool
-        do {
-            hasBytes = try buffer.fill { (span) throws in try source.read(block, into: &span) }
-        } catch {
-            throw .unreadable(error)
-        }
+        guard let fetched = try get(block) else { return false }
         do throws(Errno) {
-            try put(buffer, hasBytes: hasBytes, block, into: file)
+            try put(fetched, into: file)
         } catch {
             throw .unwritable(error)
         }
-        clear(block..<block + 1)
         return true
     }
 
-    private func put(
-        _ buffer: borrowing BlockBuffer, hasBytes: Bool, _ block: Int, into file: VolumeFile
-    ) throws(Errno) {
-        let range = VolumeBlock.range(block, sizeBytes: file.sizeBytes)
-        // A write that failed half way may have left something behind.
-        guard hasBytes else {
-            return try file.punchHole(at: range.lowerBound, length: Int64(range.count))
+    /// Claims a block and gets it, if it is still missing; who has it gives the claim back (`release`).
+    func claim(_ block: Int) throws(RestoreFailure) -> FetchedBlock? {
+        claims.take(block..<block + 1)
+        do throws(RestoreFailure) {
+            if let fetched = try get(block) { return fetched }
+        } catch {
+            release(block)
+            throw error
         }
-        try buffer.withBytes(0..<range.count) { (bytes) throws(Errno) in try file.write(bytes, at: range.lowerBound) }
+        release(block)
+        return nil
+    }
+
+    func release(_ block: Int) { claims.release(block..<block + 1) }
+
+    private func get(_ block: Int) throws(RestoreFailure) -> FetchedBlock? {
+        if !isMissing(block) { return nil }
+        let buffer = buffers.take()
+        do {
+            let hasBytes = try buffer.fill { (span) throws in try source.read(block, into: &span) }
+            return FetchedBlock(number: block, hasBytes: hasBytes, buffer: buffer)
+        } catch {
+            throw .unreadable(error)
+        }
+    }
+
+    /// Lets the volume's file have a block, which is not missing any more then.
+    func put(_ fetched: borrowing FetchedBlock, into file: VolumeFile) throws(Errno) {
+        let range = VolumeBlock.range(fetched.number, sizeBytes: file.sizeBytes)
+        if fetched.hasBytes {
+            try fetched.buffer.withBytes(0..<range.count) { (bytes) throws(Errno) in
+                try file.write(bytes, at: range.lowerBound)
+            }
+        } else {
+            // A write that failed half way may have left something behind.
+            try file.punchHole(at: range.lowerBound, length: Int64(range.count))
+        }
+        clear(fetched.number..<fetched.number + 1)
     }
 
     /// Blocks have their bytes.
@@ -192,6 +213,14 @@ final class VolumeRestore: Sendable {
         _ = try Directory.unlink(directory.durablyMissing)
         return true
     }
+}
+
+/// A missing block, out of its source and not yet in the volume's file.
+struct FetchedBlock: ~Copyable {
+    let number: Int
+    /// False when it reads as zeros; the buffer holds anything then.
+    let hasBytes: Bool
+    let buffer: BlockBuffer
 }
 
 /// Why a missing block did not come.

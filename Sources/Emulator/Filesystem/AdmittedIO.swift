@@ -1,3 +1,4 @@
+import BlockStore
 import SystemPackage
 
 /// An I/O that a door has let in, until it is answered: it keeps the door's gate open, and its end is counted
@@ -47,8 +48,16 @@ struct AdmittedIO: ~Copyable, Sendable {
     }
 
     /// Where a read finds its bytes.
-    mutating func read(into buffer: inout MutableRawSpan) throws(Errno) {
-        touched(try door.blocks.read(into: &buffer, count: count, at: progress.io.offset))
+    ///
+    /// - Returns: what is to be kept until they have been passed on.
+    mutating func read(into buffer: inout MutableRawSpan) throws(Errno) -> UnwrittenBlock? {
+        let offset = progress.io.offset
+        if let unwritten = try door.blocks.readMissing(into: &buffer, count: count, at: offset) {
+            touched(1)
+            return unwritten
+        }
+        touched(try door.blocks.read(into: &buffer, count: count, at: offset))
+        return nil
     }
 
     /// Writes as many bytes as were let in.

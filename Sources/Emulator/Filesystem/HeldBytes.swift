@@ -18,9 +18,11 @@ import Platform
     var bytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(memory) }
 
     /// Lets `body` fill the memory.
-    func fill<Failure>(_ body: (inout MutableRawSpan) throws(Failure) -> Void) throws(Failure) {
+    func fill<Result: ~Copyable, Failure>(
+        _ body: (inout MutableRawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         var span = unsafe MutableRawSpan(_unsafeBytes: memory)
-        try body(&span)
+        return try body(&span)
     }
 }
 

@@ -19,14 +19,26 @@ extension Lane {
                 return unsafe request.reply(memory: UnsafeRawBufferPointer(rebasing: replyBuffer[..<0]))
             }
             guard io.isDelayed, let held = delays.memory.take(io.count) else {
-                let got = io.count
-                var buffer = unsafe MutableRawSpan(_unsafeBytes: replyBuffer)
-                try io.read(into: &buffer)
-                delays.wait(for: &io)
-                return unsafe request.reply(memory: UnsafeRawBufferPointer(rebasing: replyBuffer[..<got]))
+                return answer(request, io)
             }
-            try held.fill { (buffer) throws(Errno) in try io.read(into: &buffer) }
+            let unwritten = try held.fill { (buffer) throws(Errno) in try io.read(into: &buffer) }
             delays.send(DelayedReply(request, io, .read(held)))
+            _ = consume unwritten
+        } catch {
+            request.fail(error)
+        }
+    }
+
+    /// Answers a read from this thread, when it is due.
+    private func answer(_ request: consuming Request, _ io: consuming AdmittedIO) {
+        do throws(Errno) {
+            let count = io.count
+            var buffer = unsafe MutableRawSpan(_unsafeBytes: replyBuffer)
+            let unwritten = try io.read(into: &buffer)
+            delays.wait(for: &io)
+            unsafe request.reply(memory: UnsafeRawBufferPointer(rebasing: replyBuffer[..<count]))
+            _ = consume io
+            _ = consume unwritten
         } catch {
             request.fail(error)
         }
