@@ -42,6 +42,38 @@ import Testing
         }
     }
 
+    /// An object that nobody needs may not be whole, and would be taken for one that is there.
+    @Test("an export that is asked for at a start saves nothing from being removed")
+    func exportAtStart() async throws {
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory)
+            let volume = try await region.create("one")
+            try region.write([3: 1], to: volume.id)
+            let snapshot = try await region.completeSnapshot(volume.id)
+            try await region.driver.close()
+            let store = try SnapshotStore(directory: directory.appending("snapshots"))
+            let before = try names(in: store)
+            _ = try object(99, in: store)
+
+            let hold = Hold(.sweep)
+            hold.begin()
+            let next = try await region.reopened(boot: "boot-2", beforeStep: hold.beforeStep)
+            let file = directory.appending("file").string
+            let export = Task {
+                try await next.driver.startSnapshotTask(
+                    SnapshotTaskRequest(action: .export, snapshotID: snapshot, location: file))
+            }
+            // Long enough for one that does not wait.
+            try await Task.sleep(for: .milliseconds(200))
+            hold.end()
+            let task = try await export.value
+            try await next.driver.finishSnapshotWork()
+            #expect(try await next.driver.describeSnapshotTasks(ids: [task.id]).map(\.state) == [.completed])
+            #expect(try names(in: store) == before)
+            try await next.driver.close()
+        }
+    }
+
     @Test("a cut of a snapshot that nobody was told of is given back, and one of a pending snapshot goes on")
     func cuts() async throws {
         try await withTemporaryDirectory { directory in

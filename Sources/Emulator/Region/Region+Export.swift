@@ -31,6 +31,8 @@ extension Region {
         _ begin: (isolated Region, DepartingSnapshot) async throws -> SnapshotTask
     ) async throws -> SnapshotTask {
         guard let id = request.snapshotID else { throw StorageError.missing("snapshotID") }
+        // Until then what nobody needs is removed, which holding everything would save from it.
+        try await work.preparation?.value
         let snapshot = try state.snapshots.snapshot(id)
         let manifest = try snapshot.usableContent().manifest
         // From here on, since the row is there now.
