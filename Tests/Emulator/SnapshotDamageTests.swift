@@ -2,6 +2,7 @@
 // damaged can be deleted, and nothing is removed that something needs.
 import BlockStore
 import Driver
+import Platform
 import SystemPackage
 import TestSupport
 import Testing
@@ -96,6 +97,26 @@ extension TestRegion {
             #expect(try await next.damages() == [])
             #expect(try await next.blocks(of: whole) == changed)
             try await next.driver.close()
+        }
+    }
+
+    @Test(
+        "what cannot be carried away is named", arguments: [ObjectKind.manifest, .segment, .block],
+        [SnapshotTask.Action.export, .push])
+    func isNotCarriedAway(_ kind: ObjectKind, _ action: SnapshotTask.Action) async throws {
+        try await withDamage(kind, .altered) { region, _, damaged, whole in
+            for id in [damaged, whole] {
+                let place = region.directory.appending(action == .push ? "place" : id.rawValue)
+                if action == .push { try createDirectories(place) }
+                let task = try await region.ended(
+                    SnapshotTaskRequest(action: action, snapshotID: id, location: place.string))
+                #expect(task.state == (id == whole ? .completed : .error))
+                guard id == damaged else { continue }
+                #expect(task.error?.code == .snapshotDamaged)
+                #expect(task.error?.description.contains(id.rawValue) == true)
+                let part = kind == .segment ? "blocks 0 to 63" : kind.rawValue
+                #expect(task.error?.description.contains(part) == true, "\(task.error?.description ?? "")")
+            }
         }
     }
 

@@ -126,7 +126,7 @@ private struct Pull: Sendable {
             guard unsafe Digest(of: bytes.span.bytes) == name, kind != .block || bytes.count == VolumeBlock.bytes else {
                 throw TransferError.object(.damaged(kind, name), location: place.location)
             }
-            _ = unsafe try writer.putObject(bytes.span.bytes)
+            unsafe try writer.putObject(bytes.span.bytes, named: name)
         }
     }
 }

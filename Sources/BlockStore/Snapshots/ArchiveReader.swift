@@ -74,8 +74,8 @@ extension SnapshotArchive.RecordKind {
     var lengths: ClosedRange<Int> {
         switch self {
         case .block: Int(VolumeBlock.bytes)...Int(VolumeBlock.bytes)
-        case .segment: Segment.maximumBytes - (Segment.blockCount - 1) * Digest.byteCount...Segment.maximumBytes
-        case .manifest: 32...Manifest.maximumBytes
+        case .segment: Segment.encodedBytes(blockCount: 1)...Segment.maximumBytes
+        case .manifest: Manifest.encodedBytes(segmentCount: 0)...Manifest.maximumBytes
         case .end: 0...0
         }
     }

@@ -7,7 +7,9 @@ public struct Manifest: Hashable, Sendable {
     /// 64 TiB of blocks.
     static let maximumSizeBytes = Int64(VolumeBlock.capacity) * VolumeBlock.bytes
     /// As an object, of a volume of that size without a hole.
-    static let maximumBytes = 32 + VolumeBlock.capacity / Segment.blockCount * 40
+    static let maximumBytes = encodedBytes(segmentCount: VolumeBlock.capacity / Segment.blockCount)
+    private static let headBytes = 32
+    private static let entryBytes = 8 + Digest.byteCount
 
     struct Entry: Hashable, Sendable {
         /// Which 64 blocks of the volume.
@@ -34,6 +36,8 @@ public struct Manifest: Hashable, Sendable {
         guard place < segments.count, segments[place].index == index else { return nil }
         return segments[place].name
     }
+
+    static func encodedBytes(segmentCount: Int) -> Int { headBytes + segmentCount * entryBytes }
 
     var encoded: [UInt8] { Self.encode(volumeSizeBytes, segments) }
 

@@ -5,7 +5,7 @@ struct Segment: Hashable, Sendable {
     static let version: UInt32 = 1
     static let magic = Array("ebb-segm".utf8)
     private static let headBytes = 24
-    static let maximumBytes = headBytes + blockCount * Digest.byteCount
+    static let maximumBytes = encodedBytes(blockCount: blockCount)
 
     /// A place for each block; `nil` where it reads as zeros.
     private(set) var names: [Digest?]
@@ -33,6 +33,8 @@ struct Segment: Hashable, Sendable {
         for name in present { bytes += name.bytes }
         return bytes
     }
+
+    static func encodedBytes(blockCount: Int) -> Int { headBytes + blockCount * Digest.byteCount }
 
     /// How many blocks a segment has whose bytes are so many.
     static func blockCount(encodedBytes: Int64) -> Int { (Int(encodedBytes) - headBytes) / Digest.byteCount }

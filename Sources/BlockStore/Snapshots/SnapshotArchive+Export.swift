@@ -20,7 +20,7 @@ extension SnapshotStore {
         var writer = ArchiveWriter(file)
         try writer.begin(SnapshotArchive.Head(manifest: manifest, description: description).encoded)
         try progress(writer.progress)
-        let whole = try wholeOrUnreadable(manifest)
+        let whole = try wholeManifest(manifest)
         try forEachSegment(of: whole) { entry, segment in
             for case (let place, let name?) in segment.names.enumerated() {
                 try writer.writeBlock(name, at: whole.blocks(of: entry).lowerBound + place, from: self)
@@ -37,24 +37,18 @@ extension SnapshotStore {
         try progress(writer.progress)
     }
 
-    private func wholeOrUnreadable(_ name: Digest) throws(UnreadableSnapshotPart) -> Manifest {
-        do throws(SnapshotStoreError) {
-            return try manifest(name)
-        } catch {
-            throw UnreadableSnapshotPart(blocks: nil, error: error)
-        }
-    }
-
     /// How long a snapshot's file is when it is whole.
     ///
     /// - Parameter blockCount: how many blocks the manifest has, those that are the same counted as often.
+    /// - Throws: `UnreadableSnapshotPart`.
     public func archiveBytes(of manifest: Digest, blockCount: Int, description: String) throws -> Int64 {
-        let segments = Int64(try self.manifest(manifest).segments.count)
-        let (blocks, record) = (Int64(blockCount), Int64(SnapshotArchive.recordHeadBytes))
+        let segmentCount = try wholeManifest(manifest).segments.count
         let head = Int64(SnapshotArchive.Head.fixedBytes + description.utf8.count + Digest.byteCount)
-        let blockRecords = blocks * (record + VolumeBlock.bytes)
-        let segmentRecords = segments * (record + 24) + blocks * Int64(Digest.byteCount)
-        return head + blockRecords + segmentRecords + record + 32 + segments * 40 + record
+        // Besides them the manifest's record, and the end.
+        let recordHeads = Int64((blockCount + segmentCount + 2) * SnapshotArchive.recordHeadBytes)
+        let segments = segmentCount * Segment.encodedBytes(blockCount: 0) + blockCount * Digest.byteCount
+        return head + recordHeads + Int64(blockCount) * VolumeBlock.bytes
+            + Int64(segments + Manifest.encodedBytes(segmentCount: segmentCount))
     }
 }
 

@@ -14,7 +14,7 @@ extension SnapshotWriter {
         let (head, start) = try reader.head()
         var done = SnapshotArchive.Progress(doneBytes: start)
         while let record = try reader.record(at: done.doneBytes, of: head.manifest) {
-            let isNew = unsafe try putNewObject(record.bytes.span.bytes).isNew
+            let isNew = unsafe try putObject(record.bytes.span.bytes, named: record.name)
             if !isNew { done.presentBytes += record.end - done.doneBytes }
             done.doneBytes = record.end
             try progress(done)

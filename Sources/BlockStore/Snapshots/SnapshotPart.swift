@@ -20,6 +20,15 @@ extension Range<Int> {
 }
 
 extension SnapshotStore {
+    /// - Throws: `UnreadableSnapshotPart`: all of it.
+    func wholeManifest(_ name: Digest) throws(UnreadableSnapshotPart) -> Manifest {
+        do throws(SnapshotStoreError) {
+            return try manifest(name)
+        } catch {
+            throw UnreadableSnapshotPart(blocks: nil, error: error)
+        }
+    }
+
     /// Calls `body` with each segment of a manifest, in order.
     ///
     /// - Throws: `UnreadableSnapshotPart` at one that cannot be read; what `body` throws.

@@ -46,10 +46,11 @@ public final class SnapshotWriter: BlockSink {
     /// Holds a manifest and all that it needs, and what was put, and nothing else any more.
     ///
     /// - Returns: how many blocks the manifest has, those that are the same counted as often as they are there.
+    /// - Throws: `UnreadableSnapshotPart`; what `check` throws.
     public func holdOnly(_ manifest: Digest, check: () throws -> Void = {}) throws -> Int {
         var count = 0
         hold(manifest)
-        try store.forEachSegment(of: try store.manifest(manifest)) { entry, segment in
+        try store.forEachSegment(of: try store.wholeManifest(manifest)) { entry, segment in
             try check()
             hold(entry.name)
             for case let name? in segment.names {
@@ -66,16 +67,16 @@ public final class SnapshotWriter: BlockSink {
 
     func hold(_ name: Digest) { store.hold(name, for: number) }
 
-    func putObject(_ bytes: RawSpan) throws(Errno) -> Digest { try putNewObject(bytes).name }
-
-    func putNewObject(_ bytes: RawSpan) throws(Errno) -> (name: Digest, isNew: Bool) {
+    func putObject(_ bytes: RawSpan) throws(Errno) -> Digest {
         let name = Digest(of: bytes)
-        return (name, try putObject(bytes, named: name))
+        try putObject(bytes, named: name)
+        return name
     }
 
+    /// - Parameter name: the SHA-256 of the bytes.
     /// - Returns: whether it had to be written.
     @discardableResult
-    private func putObject(_ bytes: RawSpan, named name: Digest) throws(Errno) -> Bool {
+    func putObject(_ bytes: RawSpan, named name: Digest) throws(Errno) -> Bool {
         // Held before it is looked for: see `remove`.
         hold(name)
         return try store.files.put(bytes, as: name)
