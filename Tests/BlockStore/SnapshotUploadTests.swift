@@ -164,6 +164,25 @@ import Testing
         }
     }
 
+    /// Room for a block, and not for its name.
+    @Test func whatCouldNotBeWrittenDownIsGivenBackToo() async throws {
+        try await withSmallDisk(.tmpfs, mebibytes: 48) { directory in
+            let fixture = try Fixture(directory.appending("snapshots"))
+            let upload = try fixture.begin()
+            try upload.put(0, 1)
+            let filler = try FileDescriptor.openFile(fillDisk(of: directory), .readWrite)
+            defer { filler.closeIgnoringErrors() }
+            try filler.setLength(filler.fileStatus().sizeBytes - VolumeBlock.bytes)
+            #expect(throws: Errno.noSpace) { try upload.put(1000, 2) }
+            #expect(try fixture.objectCount() == 2)
+            try filler.setLength(0)
+            try upload.seal(blockCount: 1, checksum: nil)
+            let needed = Digest.of(SnapshotFixture.block(1))
+            #expect(try fixture.uploads.end(upload, isComplete: true, unless: { $0 == needed }, check: {}) == [])
+            #expect(try fixture.objectCount() == 1)
+        }
+    }
+
     @Test func onlyOneThatNobodyWritesIsClosedForThat() async throws {
         try await withTemporaryDirectory { directory in
             let upload = try Fixture(directory).begin()

@@ -1,5 +1,6 @@
 import Crypto
 import Platform
+import Synchronization
 import SystemPackage
 
 /// A snapshot that is written block by block, in any order and by several at a time, until it is sealed.
@@ -30,6 +31,8 @@ public final class SnapshotUpload: ChangedBlocks {
     private let claims = BlockClaims()
     private let phase: Monitor<Phase>
     private let replacedCount: Monitor<Int>
+    /// What is in the store and could not be written down. What the next process finds of it, its store's sweep takes.
+    private let unnamed = Mutex<[Digest]>([])
 
     private enum Phase: Hashable, Sendable {
         case open(putsUnderWay: Int)
@@ -94,7 +97,12 @@ public final class SnapshotUpload: ChangedBlocks {
         try beginPut()
         defer { endPut() }
         let stored = try writer.put(bytes, named: name)
-        try claims.with(block..<block + 1) { () throws(Errno) in try note(stored, at: block) }
+        do throws(Errno) {
+            try claims.with(block..<block + 1) { () throws(Errno) in try note(stored, at: block) }
+        } catch {
+            if let stored { unnamed.withLock { $0.append(stored) } }
+            throw error
+        }
         state.notePut(at: time)
     }
 
@@ -217,6 +225,7 @@ public final class SnapshotUpload: ChangedBlocks {
 
     /// Calls `body` with each object that was put for it and that it does not need any more.
     func forEachReplaced(_ body: (Digest) throws -> Void) throws {
+        try unnamed.withLock { $0 }.forEach(body)
         for place in 0..<replacedCount.withLock({ $0 }) {
             let bytes = try replaced.bytes(at: Int64(place * Digest.byteCount), count: Digest.byteCount)
             // Killed, or out of space, at that: the object was not replaced.
