@@ -57,7 +57,7 @@ struct SnapshotFixture {
         for holder in holders { try count.add(holder.manifest, in: store) }
         var report = CheckReport(objectCount: count.objectCount)
         try store.verify(count, failed: { report.failures[$0] = $1 }, progress: { _, _ in })
-        report.uses = try store.uses(of: Set(report.failures.keys), by: holders, check: {})
+        report.uses = try store.uses(of: Set(report.failures.keys), by: holders, limit: .max, check: {}).listed
         count.forEachObject { name, _ in
             if count.disagrees(name, recorded: recorded[name] ?? 0) { report.miscounted.insert(name) }
         }

@@ -123,6 +123,9 @@ private struct Counts {
                 report.uses[name]?.map(\.description) == [
                     "block 5 of snap-a", "block 5 of snap-b", "block 6 of snap-b",
                 ])
+            let some = try fixture.store.uses(of: [name], by: snapshots, limit: 2, check: {})
+            #expect(some.listed[name]?.map(\.description) == ["block 5 of snap-a", "block 5 of snap-b"])
+            #expect(some.omittedCount == 1)
         }
     }
 

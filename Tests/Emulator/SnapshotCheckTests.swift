@@ -101,9 +101,10 @@ import Testing
     func manyFindings() {
         let finding = SnapshotFinding.unreferenced(Sample.digest(1))
         let report = SnapshotReport(
-            snapshotCount: 1, objectCount: 1, objectBytes: 1, limiting: Array(repeating: finding, count: 1_003))
-        #expect(report.findings.count == 1_000 && report.omittedCount == 3)
-        let few = SnapshotReport(snapshotCount: 1, objectCount: 1, objectBytes: 1, limiting: [finding])
+            snapshotCount: 1, objectCount: 1, objectBytes: 1, limiting: Array(repeating: finding, count: 1_003),
+            omittedCount: 4)
+        #expect(report.findings.count == 1_000 && report.omittedCount == 7)
+        let few = SnapshotReport(snapshotCount: 1, objectCount: 1, objectBytes: 1, limiting: [finding], omittedCount: 0)
         #expect(few.findings == [finding] && few.omittedCount == nil)
     }
 

@@ -12,6 +12,25 @@ public struct ObjectUse: Hashable, Sendable, CustomStringConvertible {
     public var description: String { blocks.map { "\($0.blockText) of \(holder)" } ?? "all of \(holder)" }
 }
 
+/// Where objects are needed: the first places, and how many more there are.
+public struct ObjectUses: Sendable {
+    public private(set) var listed: [Digest: [ObjectUse]] = [:]
+    public private(set) var omittedCount = 0
+    private var room: Int
+
+    /// - Parameter limit: how many are listed. One object may be needed at millions of places.
+    public init(limit: Int) { room = limit }
+
+    mutating func add(_ use: @autoclosure () -> ObjectUse, of name: Digest) {
+        if room == 0 {
+            omittedCount += 1
+        } else {
+            room -= 1
+            listed[name, default: []].append(use())
+        }
+    }
+}
+
 extension SnapshotStore {
     /// Reads and verifies every object that is counted.
     ///
@@ -60,25 +79,23 @@ extension SnapshotStore {
     ///
     /// - Parameter holders: every reference to a manifest that there is.
     public func uses(
-        of names: Set<Digest>, by holders: [(id: String, manifest: Digest)], check: () throws -> Void
-    ) throws -> [Digest: [ObjectUse]] {
-        var uses: [Digest: [ObjectUse]] = [:]
+        of names: Set<Digest>, by holders: [(id: String, manifest: Digest)], limit: Int, check: () throws -> Void
+    ) throws -> ObjectUses {
+        var uses = ObjectUses(limit: limit)
         var places: [Digest: [(place: Int, name: Digest)]] = [:]
         for (id, manifest) in holders {
-            if names.contains(manifest) { uses[manifest, default: []].append(ObjectUse(holder: id, blocks: nil)) }
+            if names.contains(manifest) { uses.add(ObjectUse(holder: id, blocks: nil), of: manifest) }
             guard let whole = readable({ () throws(SnapshotStoreError) in try self.manifest(manifest) }) else {
                 continue
             }
             for entry in whole.segments {
                 try check()
                 let blocks = whole.blocks(of: entry)
-                if names.contains(entry.name) {
-                    uses[entry.name, default: []].append(ObjectUse(holder: id, blocks: blocks))
-                }
+                if names.contains(entry.name) { uses.add(ObjectUse(holder: id, blocks: blocks), of: entry.name) }
                 if places[entry.name] == nil { places[entry.name] = self.places(of: names, in: entry.name) }
                 for (place, name) in places[entry.name] ?? [] {
                     let block = blocks.lowerBound + place
-                    uses[name, default: []].append(ObjectUse(holder: id, blocks: block..<block + 1))
+                    uses.add(ObjectUse(holder: id, blocks: block..<block + 1), of: name)
                 }
             }
         }

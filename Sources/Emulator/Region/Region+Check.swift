@@ -36,7 +36,8 @@ extension Region {
         let findings = SnapshotFinding.unreadable(broken, uses) + miscounts + unreferenced.map { .unreferenced($0) }
         return SnapshotReport(
             snapshotCount: state.snapshots.snapshots.values.count { $0.content != nil },
-            objectCount: count.objectCount, objectBytes: objectBytes, limiting: findings)
+            objectCount: count.objectCount, objectBytes: objectBytes, limiting: findings,
+            omittedCount: uses.omittedCount)
     }
 
     // MARK: References

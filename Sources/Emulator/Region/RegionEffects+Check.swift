@@ -117,12 +117,13 @@ extension RegionEffects {
 
     func uses(
         of broken: BrokenObjects, by references: [ManifestReference], _ progress: SnapshotTaskProgress
-    ) async throws -> [Digest: [ObjectUse]] {
-        if broken.isEmpty { return [:] }
+    ) async throws -> ObjectUses {
+        let limit = SnapshotReport.maximumFindings
+        if broken.isEmpty { return ObjectUses(limit: limit) }
         return try await carriers.run {
             try snapshots.uses(
                 of: Set(broken.keys), by: references.sorted { $0.holder < $1.holder }.map { ($0.holder, $0.manifest) },
-                check: progress.check)
+                limit: limit, check: progress.check)
         }
     }
 

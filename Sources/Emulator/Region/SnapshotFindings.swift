@@ -4,9 +4,9 @@ import Driver
 
 extension SnapshotFinding {
     /// One for each block of a snapshot, or larger part, that cannot be had.
-    static func unreadable(_ broken: BrokenObjects, _ uses: [Digest: [ObjectUse]]) -> [SnapshotFinding] {
+    static func unreadable(_ broken: BrokenObjects, _ uses: ObjectUses) -> [SnapshotFinding] {
         broken.sorted { $0.key < $1.key }.flatMap { name, error in
-            (uses[name] ?? []).map { SnapshotFinding(name, error, $0) }
+            (uses.listed[name] ?? []).map { SnapshotFinding(name, error, $0) }
         }
     }
 
@@ -45,8 +45,13 @@ extension SnapshotReport {
     static let maximumFindings = 1_000
 
     /// The findings, and of very many the first.
-    init(snapshotCount: Int, objectCount: Int, objectBytes: Int64, limiting findings: [SnapshotFinding]) {
-        let omitted = findings.count - Self.maximumFindings
+    ///
+    /// - Parameter omittedCount: how many there are beside those that are given.
+    init(
+        snapshotCount: Int, objectCount: Int, objectBytes: Int64, limiting findings: [SnapshotFinding],
+        omittedCount: Int
+    ) {
+        let omitted = omittedCount + max(0, findings.count - Self.maximumFindings)
         self.init(
             snapshotCount: snapshotCount, objectCount: objectCount, objectBytes: objectBytes,
             findings: Array(findings.prefix(Self.maximumFindings)), omittedCount: omitted > 0 ? omitted : nil)
