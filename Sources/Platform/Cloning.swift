@@ -29,9 +29,7 @@ extension FileDescriptor {
     }
 
     private func hasFewExtents(_ limit: UInt32) throws(Errno) -> Bool {
-        let answer = cplatform_has_few_extents(rawValue, limit)
-        if answer < 0 { throw Errno(rawValue: -answer) }
-        return answer == 1
+        try shimCall { cplatform_has_few_extents(rawValue, limit) } == 1
     }
 
     /// Looks at a GiB at a time, and no further than it must: the kernel looks at each page that is there.
@@ -49,12 +47,13 @@ extension FileDescriptor {
         return true
     }
 
-    /// Nil when the kernel does not tell.
+    /// Nil when the kernel does not tell, or a filter of system calls does not let it.
     private func cachedPages(at offset: UInt64, length: UInt64) throws(Errno) -> cplatform_cached_pages? {
         var pages = cplatform_cached_pages()
         do throws(Errno) {
             try shimCall { unsafe cplatform_cached_pages(rawValue, offset, length, &pages) }
-        } catch .noFunction {
+        } catch {
+            guard error == .noFunction || error == .notPermitted else { throw error }
             return nil
         }
         return pages

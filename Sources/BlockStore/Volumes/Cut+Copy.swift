@@ -13,6 +13,7 @@ extension Cut {
     /// - Parameter workers: how many blocks are copied at a time, each through memory of its own.
     /// - Throws: why the cut has failed; also when a writer's saving failed.
     public func copy(into sink: any BlockSink, workers: Int = 1) throws(CutFailure) {
+        precondition(workers > 0, "somebody copies")
         do {
             if !trusts(sink.epoch) { throw CutFailure.storeFailed }
             state.setWord(1, to: sink.epoch)

@@ -124,6 +124,7 @@ public final class Cut: ChangedBlocks {
         if hasFailed.load(ordering: .relaxed) { return nil }
         // A volume may have grown since.
         let chunks = chunks.clamped(to: 0..<chunkCount)
+        if chunks.isEmpty { return nil }
         var blocks = CutChunk.blocks(chunks)
         while let block = needed.firstSet(in: blocks, without: done) {
             let chunks = CutChunk.range(block).clamped(to: chunks)
