@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -54,6 +55,18 @@ pid_t cplatform_spawn(const char *path, char *const argv[], const int *keep, int
     /* dup2 of a descriptor onto itself clears its close-on-exec flag in the child (glibc >= 2.29). */
     for (int i = 0; i < keep_count; i++) posix_spawn_file_actions_adddup2(&actions, keep[i], keep[i]);
     return cplatform_spawn_with(path, argv, &actions, 0);
+}
+
+int cplatform_set_batch_policy(int nice_value, uint64_t slice_nanoseconds) {
+    /* As in <linux/sched/types.h>, which redefines what <sched.h> has. */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {.size = 48, .policy = SCHED_BATCH, .nice = nice_value, .runtime = slice_nanoseconds};
+    return syscall(SYS_sched_setattr, 0, &attributes, 0) < 0 ? -errno : 0;
 }
 
 int cplatform_pipe(int ends[2]) {

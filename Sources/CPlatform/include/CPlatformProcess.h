@@ -2,6 +2,7 @@
 
 /* Processes and signals. */
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* signalfd(2) for the given signals, blocked in the calling thread first; close-on-exec.
@@ -18,6 +19,10 @@ int cplatform_set_parent_death_signal(int signal);
  * Signals are unblocked in the child. Returns the process id. Here, because the file-action and attribute
  * types are opaque unions that Swift can only handle through raw memory. */
 pid_t cplatform_spawn(const char *path, char *const argv[], const int *keep, int keep_count);
+
+/* sched_setattr(2) of the calling thread: SCHED_BATCH, a nice value, and how long it runs at a stretch, which Linux minds
+ * from 6.12 on. 0, or -errno. Without a wrapper in glibc before 2.41. */
+int cplatform_set_batch_policy(int nice_value, uint64_t slice_nanoseconds);
 
 /* pipe2(2) with O_CLOEXEC, which stands behind _GNU_SOURCE. `ends` takes the read end and the write end. */
 int cplatform_pipe(int ends[2]);
