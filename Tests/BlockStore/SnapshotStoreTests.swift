@@ -38,6 +38,33 @@ private let gibibyte: Int64 = 1 << 30
         }
     }
 
+    /// Altered in its last byte, cut off, or gone: right again for the snapshot that had it, too.
+    @Test func whatIsDamagedIsWrittenAnewByWhoBringsIt() async throws {
+        try await SnapshotFixture.run { fixture in
+            let first = try fixture.write(sizeBytes: gibibyte, [(3, 1), (100, 2)])
+            let names = [
+                first.name, try #require(first.segmentName(0)),
+                try #require(try SnapshotSource(fixture.store, first).blockName(3)),
+            ]
+            for name in names {
+                let file = fixture.store.files.path(of: name)
+                let size = try FileStatus(of: file).sizeBytes
+                for harm in 0..<3 {
+                    switch harm {
+                    case 0: try fixture.damage(name, at: size - 1)
+                    case 1: try fixture.damage(name, length: size - 1)
+                    default: try removeFile(at: file)
+                    }
+                    #expect(throws: SnapshotStoreError.self) {
+                        try fixture.numbers(in: fixture.store.manifest(first.name))
+                    }
+                    #expect(try fixture.write(sizeBytes: gibibyte, [(3, 1), (100, 2)]) == first)
+                    #expect(try fixture.numbers(in: fixture.store.manifest(first.name)) == [3: 1, 100: 2])
+                }
+            }
+        }
+    }
+
     @Test func aSecondSnapshotSharesTheSegmentsInWhichNothingChanged() async throws {
         try await SnapshotFixture.run { fixture in
             let first = try fixture.write(sizeBytes: gibibyte, [(0, 1), (64, 2), (128, 3)])

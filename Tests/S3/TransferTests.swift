@@ -1,5 +1,6 @@
 import Platform
 import Synchronization
+import SystemPackage
 import Testing
 import TestSupport
 
@@ -122,6 +123,18 @@ private let description = #"{"name":"ä"}"#
             _ = try await there.pull("snap-2", from: watched)
             // The card, the manifest, a segment and a block.
             #expect(watched.count(.get) == 4)
+            // And again what is damaged here, alone.
+            for (number, name) in try [child.name, #require(child.segmentName(0)), SnapshotStore.name(ofBlock: 9)]
+                .enumerated()
+            {
+                let path = there.files.path(of: name).string
+                let file = try FileDescriptor.openFile(FilePath(path), .readWrite)
+                try file.closeAfter { try file.setLength(file.fileStatus().sizeBytes - Int64(number + 1)) }
+                let mending = WatchedPlace(stage.place)
+                let pulled = try await there.pull("snap-2", from: mending).manifest
+                #expect(mending.count(.get) == 2)
+                #expect(try there.numbers(in: pulled) == Self.first.merging([4: 9]) { $1 })
+            }
         }
     }
 

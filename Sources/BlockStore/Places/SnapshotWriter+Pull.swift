@@ -84,7 +84,7 @@ private struct Pull: Sendable {
 
     private func pull(block name: Digest) async throws {
         let isPresent = try await slots.withSlot {
-            if try await threads.run({ try writer.holdBlock(name) }) { return true }
+            if try await threads.run({ writer.holdBlock(name) }) { return true }
             try await fetch(.block, name, limit: Int(VolumeBlock.bytes))
             return false
         }
@@ -102,7 +102,7 @@ private struct Pull: Sendable {
                     writer.hold(name)
                     return try read(writer.store)
                 }
-            } catch SnapshotStoreError.missing(kind, name) {
+            } catch let error as SnapshotStoreError where error.isDamage {
                 try await fetch(kind, name, limit: limit)
             }
             do {
@@ -132,9 +132,9 @@ private struct Pull: Sendable {
 }
 
 extension SnapshotWriter {
-    /// Whether the store has a block, which then stays.
-    fileprivate func holdBlock(_ name: Digest) throws -> Bool {
+    /// Whether the store has a block, undamaged, which then stays.
+    fileprivate func holdBlock(_ name: Digest) -> Bool {
         hold(name)
-        return try store.files.sizeBytes(of: name) == VolumeBlock.bytes
+        return store.failure(of: name, .block) == nil
     }
 }

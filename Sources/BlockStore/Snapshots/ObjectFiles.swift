@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SystemPackage
 
@@ -44,13 +45,13 @@ final class ObjectFiles: Sendable {
 
     func path(of name: Digest) -> FilePath { directory.pushing(FilePath(ObjectKey.object(name))) }
 
-    /// Writes an object unless it is there. One whose length is wrong is written anew.
+    /// Writes an object unless it is there. One that is damaged is written anew, and is right for all that need it.
     ///
     /// - Returns: whether it had to be written.
     @discardableResult
     func put(_ bytes: RawSpan, as name: Digest) throws(Errno) -> Bool {
         let path = path(of: name)
-        if try sizeBytes(of: path) == Int64(bytes.byteCount) { return false }
+        if try holds(bytes, path) { return false }
         try incoming.write(bytes, to: path) { (file) throws(Errno) in
             // `synchronize` will want it on the disk, which would stand idle meanwhile.
             try file.beginWritingBack()
@@ -58,12 +59,22 @@ final class ObjectFiles: Sendable {
         return true
     }
 
-    /// Nil when the object is not there.
-    func sizeBytes(of name: Digest) throws(Errno) -> Int64? { try sizeBytes(of: path(of: name)) }
-
-    private func sizeBytes(of path: FilePath) throws(Errno) -> Int64? {
+    private func holds(_ bytes: RawSpan, _ path: FilePath) throws(Errno) -> Bool {
         do throws(Errno) {
-            return try FileStatus(of: path).sizeBytes
+            let file = try FileDescriptor.openFile(path, .readOnly)
+            defer { file.closeIgnoringErrors() }
+            guard try file.fileStatus().sizeBytes == Int64(bytes.byteCount) else { return false }
+            return try file.begins(with: bytes)
+        } catch {
+            guard error == .noSuchFileOrDirectory || error.isDamage else { throw error }
+            return false
+        }
+    }
+
+    /// Nil when the object is not there.
+    func sizeBytes(of name: Digest) throws(Errno) -> Int64? {
+        do throws(Errno) {
+            return try FileStatus(of: path(of: name)).sizeBytes
         } catch .noSuchFileOrDirectory {
             return nil
         }
@@ -108,5 +119,23 @@ final class ObjectFiles: Sendable {
             synchronizing.withLock { $0.failure = error }
             throw error
         }
+    }
+}
+
+extension FileDescriptor {
+    fileprivate func begins(with bytes: RawSpan) throws(Errno) -> Bool {
+        var piece = [UInt8](repeating: 0, count: min(bytes.byteCount, 64 << 10))
+        for start in stride(from: 0, to: bytes.byteCount, by: 64 << 10) {
+            let expected = bytes.extracting(start..<min(start + piece.count, bytes.byteCount))
+            var elements = piece.mutableSpan
+            var span = unsafe elements.mutableBytes
+            let count = try readAll(into: &span, range: 0..<expected.byteCount, at: Int64(start))
+            guard count == expected.byteCount else { return false }
+            let isSame = unsafe expected.withUnsafeBytes { expected in
+                unsafe piece.withUnsafeBytes { unsafe memcmp($0.baseAddress!, expected.baseAddress!, count) == 0 }
+            }
+            if !isSame { return false }
+        }
+        return true
     }
 }

@@ -21,8 +21,7 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
     public var isDamage: Bool {
         switch self {
         case .missing, .damaged, .malformed: true
-        // A disk that cannot be read, and a filesystem that is itself damaged, say so with these.
-        case .failed(_, _, let error): [.ioError, .badMessage, Errno(rawValue: EUCLEAN)].contains(error)
+        case .failed(_, _, let error): error.isDamage
         }
     }
 
@@ -40,4 +39,9 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
         case .failed(let kind, let name, let error): "\(kind.rawValue) \(name) could not be read: \(error)"
         }
     }
+}
+
+extension Errno {
+    /// A disk that cannot be read, and a filesystem that is itself damaged, say so with these.
+    var isDamage: Bool { [.ioError, .badMessage, Errno(rawValue: EUCLEAN)].contains(self) }
 }

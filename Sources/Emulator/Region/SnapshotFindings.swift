@@ -16,7 +16,7 @@ extension SnapshotFinding {
         let part = "\(use)"
         let advice =
             isSnapshot
-            ? "make the snapshot anew, or delete all that have this and import it"
+            ? "import or pull a snapshot that has it, and it is right again"
             : "copy from the volume what can be read"
         self.init(
             kind: error.findingKind, object: name.hex, snapshotID: isSnapshot ? SnapshotID(use.holder) : nil,
