@@ -8,6 +8,8 @@ protocol DockerVolumes: Sendable {
     /// The snapshot of that name; `InvalidSnapshot.NotFound` if there is none.
     func snapshotID(named name: String) async throws -> SnapshotID
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume
+    /// The volume when it can be used: a copy of another one is `creating` at first.
+    func sound(_ volume: Volume) async throws -> Volume
     func remove(_ reference: VolumeReference, force: Bool, engine: Incarnation?) async throws
     func mount(
         _ reference: VolumeReference, holder: MountHolder, options: MountOptions

@@ -95,12 +95,12 @@ struct VolumeDriver: Sendable {
         let volume = try await limited(.create, "creating volume \(name)") {
             var request = options.request(name: name, zone: zone)
             try await find(options.source, for: &request)
-            return try await createOnce(request, name: name)
+            return try await volumes.sound(try await createOnce(request, name: name).volume)
         }
         if let requested = options.size?.roundedFrom {
             logger.notice(
                 "size rounded up to whole GiB",
-                metadata: ["volume": "\(name)", "asked": "\(requested)", "made": "\(volume.volume.sizeGiB) GiB"])
+                metadata: ["volume": "\(name)", "asked": "\(requested)", "made": "\(volume.sizeGiB) GiB"])
         }
         return try encode(ErrorAnswer())
     }

@@ -181,7 +181,8 @@ public struct ModifySnapshotTagsRequest: Hashable, Sendable, Codable {
 public struct VolumeInitialization: Hashable, Sendable, Codable {
     public var kind: Kind
     public var state: State
-    /// Percent, 0 to 100.
+    /// Percent, 0 to 100. While the volume is `creating`, of what is copied from the original; afterwards of the blocks
+    /// that it has itself.
     public var progressPercent: Int
     /// Known while there is a rate.
     public var estimatedSecondsLeft: Int?

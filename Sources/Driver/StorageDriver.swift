@@ -24,13 +24,14 @@ public protocol StorageDriver: Sendable {
     /// gives an empty page.
     func describeVolumes(_ query: VolumeQuery) async throws -> VolumePage
 
-    /// Makes a volume; it is `available` when the call returns.
+    /// Makes a volume; it is `available` when the call returns. A copy of another volume is `creating` then, whatever the
+    /// size, and has the content of that instant: it becomes `available`, or `error` with a reason, in the background.
     ///
     /// A repeated client token gives the volume of the first call, or `IdempotentParameterMismatch` when the
     /// parameters differ. A name that is taken is refused with `InvalidVolume.Duplicate`.
     func createVolume(_ request: CreateVolumeRequest) async throws -> Volume
 
-    /// Deletes a volume that is not attached; `VolumeInUse` otherwise.
+    /// Deletes a volume that is not attached; `VolumeInUse` otherwise. `IncorrectState` while it is `creating`.
     func deleteVolume(_ id: VolumeID) async throws
 
     /// Attaches a volume; the attachment is `attached` and has its location when the call returns.
@@ -268,8 +269,8 @@ public struct CreateVolumeRequest: ClientTokenRequest, Hashable, Sendable, Codab
     public var throughputMiBps: Int?
     /// A `completed` snapshot whose content it has at once; blocks come as they are touched.
     public var snapshotID: SnapshotID?
-    /// A volume of the same zone whose content of this instant it has, as EC2's CopyVolumes makes it. Not together with
-    /// a snapshot. Needs `.copyVolumes`.
+    /// A volume of the same zone whose content of this instant it will have, as EC2's CopyVolumes makes it. One copy of a
+    /// volume at a time, or `CopyVolumesLimitExceeded`. Not together with a snapshot. Needs `.copyVolumes`.
     public var sourceVolumeID: VolumeID?
     /// How fast all blocks of the snapshot come in the background, 100 to 300; `nil` for only as they are touched.
     public var volumeInitializationRateMiBps: Int?

@@ -9,6 +9,8 @@ public struct Volume: Hashable, Sendable, Codable {
     public var id: VolumeID
     public var zone: ZoneName
     public var state: State
+    /// Why it is in `error`, where that is known.
+    public var stateMessage: String?
     public var type: VolumeType
     public var sizeGiB: Int
     /// Reported for gp2 (the baseline), gp3, io1 and io2; absent for the others.
@@ -31,8 +33,8 @@ public struct Volume: Hashable, Sendable, Codable {
     public var tags: [String: String]
 
     public init(
-        id: VolumeID, zone: ZoneName, state: State, type: VolumeType, sizeGiB: Int, iops: Int? = nil,
-        throughputMiBps: Int? = nil, snapshotID: SnapshotID? = nil, sourceVolumeID: VolumeID? = nil,
+        id: VolumeID, zone: ZoneName, state: State, stateMessage: String? = nil, type: VolumeType, sizeGiB: Int,
+        iops: Int? = nil, throughputMiBps: Int? = nil, snapshotID: SnapshotID? = nil, sourceVolumeID: VolumeID? = nil,
         volumeInitializationRateMiBps: Int? = nil, isFastRestored: Bool? = nil,
         initialization: VolumeInitialization? = nil, isEncrypted: Bool = false, isMultiAttachEnabled: Bool = false,
         createTime: Date, attachments: [Attachment] = [], tags: [String: String] = [:]
@@ -40,6 +42,7 @@ public struct Volume: Hashable, Sendable, Codable {
         self.id = id
         self.zone = zone
         self.state = state
+        self.stateMessage = stateMessage
         self.type = type
         self.sizeGiB = sizeGiB
         self.iops = iops
@@ -59,7 +62,18 @@ public struct Volume: Hashable, Sendable, Codable {
     /// The `Name` tag, unique in a region; empty for a volume without one.
     public var name: String { tags[Tag.name] ?? "" }
 
+    /// For those who have waited for it.
+    ///
+    /// - Throws: `IncorrectState` for one in `error`, with the reason.
+    public func requireSound() throws(StorageError) {
+        guard state == .error else { return }
+        throw StorageError(
+            .incorrectState, "Volume '\(id)' is in the 'error' state.", cause: stateMessage,
+            advice: "delete it, and make another one")
+    }
+
     public enum State: String, Sendable, Codable, CaseIterable {
+        /// A copy of another volume, until it has all blocks of that.
         case creating
         case available
         case inUse = "in-use"

@@ -5,7 +5,7 @@ import Driver
 extension VolumeManager {
     /// Attaches to this instance. As root, the device node is there when this returns.
     public func attach(_ reference: VolumeReference, device: DeviceName?, preempt: Bool) async throws -> Attachment {
-        try await exclusively(reference) { volume in
+        try await exclusively(reference, sound: true) { volume in
             let volume = try await self.endLingerNow(volume)
             if self.machine.isPrivileged, self.attachmentHere(volume) == nil {
                 return try await self.attachWithDevice(volume, device, preempt)

@@ -82,7 +82,7 @@ extension VolumeManager {
                 throughputMiBps: isProvisioned ? volume.throughputMiBps : nil, snapshotID: snapshot.id,
                 isEncrypted: volume.isEncrypted, isMultiAttachEnabled: volume.isMultiAttachEnabled,
                 tags: tags.merging(marks) { $1 }))
-        return try await waitUntilAvailable(made)
+        return try await sound(made)
     }
 
     private func waitUntilCompleted(_ id: SnapshotID) async throws {
@@ -97,18 +97,6 @@ extension VolumeManager {
             case .pending: try await clock.sleep(for: Self.pollInterval)
             }
         }
-    }
-
-    private func waitUntilAvailable(_ volume: Volume) async throws -> Volume {
-        var volume = volume
-        while volume.state == .creating {
-            try await clock.sleep(for: Self.pollInterval)
-            volume = try await region.volume(.id(volume.id))
-        }
-        guard volume.state == .available else {
-            throw StorageError(.incorrectState, "The new volume '\(volume.id)' is \(volume.state.rawValue)")
-        }
-        return volume
     }
 
     private static let pollInterval = Duration.milliseconds(200)

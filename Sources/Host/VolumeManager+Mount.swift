@@ -14,7 +14,7 @@ extension VolumeManager {
         try requirePrivilege("Mounting")
         if let fsType = options.fsType { _ = try FileSystemType(validating: fsType) }
         if let mountOptions = options.mountOptions { try Self.validate(mountOptions: mountOptions) }
-        let mounted = try await exclusively(reference) { volume in
+        let mounted = try await exclusively(reference, sound: true) { volume in
             self.stopLingering(volume.id)
             do {
                 return try await self.mountHeld(volume, holder, options)

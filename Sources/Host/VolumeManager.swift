@@ -109,7 +109,8 @@ public final class VolumeManager: Sendable {
     // MARK: Creating
 
     /// Creates a volume. Fills in this host's defaults; checks name, filesystem and mount options. One that is made from
-    /// a snapshot or another volume has the filesystem of that.
+    /// a snapshot or another volume has the filesystem of that. A copy of another volume is `creating` at first: `sound`
+    /// waits for it.
     public func create(_ request: CreateVolumeRequest) async throws -> HostVolume {
         var request = request
         if let name = request.tags[Tag.name] { try VolumeName.validate(name) }
@@ -128,6 +129,31 @@ public final class VolumeManager: Sendable {
         return HostVolume(volume: try await region.create(request))
     }
 
+    /// A volume when it can be used. Waits for one that is `creating`, for as long as an operation may take.
+    ///
+    /// - Throws: `DeadlineExceeded` if it is `creating` even then; `IncorrectState`, with the reason, for one in `error`.
+    public func sound(_ volume: Volume) async throws -> Volume {
+        try await sound(volume, until: clock.uptime() + settings.operationDeadline)
+    }
+
+    private func sound(_ volume: Volume, until end: Duration) async throws -> Volume {
+        var volume = volume
+        while volume.state == .creating {
+            guard clock.uptime() < end else {
+                throw StorageError(
+                    .deadlineExceeded, "Volume \(title(volume)) is 'creating' for longer than anybody waits",
+                    advice: "try again when 'ebb volume ls' shows it as available")
+            }
+            try await clock.sleep(for: Self.creationPoll)
+            volume = try await region.volume(.id(volume.id))
+        }
+        try volume.requireSound()
+        return volume
+    }
+
+    /// How often a volume is asked for that is `creating`.
+    private static let creationPoll = Duration.milliseconds(200)
+
     static func validate(mountOptions: String) throws(StorageError) {
         let isPlain = mountOptions.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
         guard isPlain, mountOptions.utf8.count <= 1024 else {
@@ -142,13 +168,17 @@ public final class VolumeManager: Sendable {
     /// Runs `body` with the volume as it is then, and nothing else running on it.
     ///
     /// Waiting for one's turn ends when the caller is cancelled; once begun, the body runs to its end.
+    ///
+    /// - Parameter sound: whether one that is `creating` is waited for first, and one in `error` refused.
     func exclusively<Value: Sendable>(
-        _ reference: VolumeReference, _ body: @escaping @Sendable (Volume) async throws -> Value
+        _ reference: VolumeReference, sound isAwaited: Bool = false,
+        _ body: @escaping @Sendable (Volume) async throws -> Value
     ) async throws -> Value {
         let end = clock.uptime() + settings.operationDeadline
-        let id = try await region.volume(reference).id
-        return try await locks.withLock(id, until: end) {
-            try await Task { try await body(try await self.region.volume(.id(id))) }.value
+        let found = try await region.volume(reference)
+        if isAwaited { _ = try await sound(found, until: end) }
+        return try await locks.withLock(found.id, until: end) {
+            try await Task { try await body(try await self.region.volume(.id(found.id))) }.value
         }
     }
 

@@ -6,6 +6,8 @@ public protocol HostOperations: Sendable {
     func volumes() async throws -> [HostVolume]
     func volume(_ reference: VolumeReference) async throws -> HostVolume
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume
+    /// The volume when it can be used; `DeadlineExceeded` if it is `creating` for too long.
+    func sound(_ volume: Volume) async throws -> Volume
     func remove(_ reference: VolumeReference, force: Bool) async throws
     func migrate(_ reference: VolumeReference, to zone: ZoneName) async throws -> HostVolume
     func attach(_ reference: VolumeReference, device: DeviceName?, preempt: Bool) async throws -> Attachment

@@ -68,25 +68,40 @@ public final class ConformanceSubject: Sendable {
         CreateVolumeRequest(zone: zone, sizeGiB: 1, type: .gp3, tags: name.map { [Tag.name: $0] } ?? [:])
     }
 
-    /// Makes a volume for `body`, and detaches and deletes it afterwards, however that ends.
+    /// Makes a volume for `body`, which can use it, and detaches and deletes it afterwards, however that ends.
     func withVolume<Result: Sendable>(
         _ request: CreateVolumeRequest? = nil, _ body: (Volume) async throws -> Result
     ) async throws -> Result {
         let volume = try await driver.createVolume(request ?? self.request())
+        return try await discarding(volume.id) { try await body(try await made(volume.id)) }
+    }
+
+    /// Detaches and deletes a volume after `body`, however that ends.
+    func discarding<Result: Sendable>(_ id: VolumeID, _ body: () async throws -> Result) async throws -> Result {
         do {
-            let result = try await body(volume)
-            try await discard(volume.id)
+            let result = try await body()
+            try await discard(id)
             return result
         } catch {
-            try await discard(volume.id)
+            try await discard(id)
             throw error
         }
+    }
+
+    /// The volume once it is not `creating` any more.
+    func made(_ id: VolumeID) async throws -> Volume {
+        for _ in 0..<3_000 {
+            let volume = try await volume(id)
+            if volume.state != .creating { return volume }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw ConformanceFailure(expected: "\(id) to be made", found: "creating", line: #line)
     }
 
     /// Removes a volume that may be attached, or gone.
     func discard(_ id: VolumeID) async throws {
         do {
-            for attachment in try await volume(id).attachments {
+            for attachment in try await made(id).attachments {
                 try await driver.detachVolume(
                     DetachVolumeRequest(volumeID: id, instanceID: attachment.instanceID, force: true))
             }

@@ -113,6 +113,23 @@ extension ConformanceCase {
                 }
             }
         },
+        ConformanceCase("a copy of a volume is answered at once, once more, and made soon", needs: [.copyVolumes]) {
+            subject in
+            try await subject.withVolume { original in
+                let request = CreateVolumeRequest(
+                    clientToken: subject.unique(), zone: subject.zone, type: .gp3, sourceVolumeID: original.id)
+                let first = try await subject.driver.createVolume(request)
+                try await subject.discarding(first.id) {
+                    try expect("the state", first.state, is: .creating)
+                    try expect("its content", first.initialization?.state, is: .initializing)
+                    try expect("the id", try await subject.driver.createVolume(request).id, is: first.id)
+                    let made = try await subject.made(first.id)
+                    try expect("the state", made.state, is: .available)
+                    try expect("no reason", made.stateMessage, is: nil)
+                    try expect("again", try await subject.driver.createVolume(request).state, is: .available)
+                }
+            }
+        },
         ConformanceCase("a copy of what is not there, in another zone, or smaller is refused", needs: [.copyVolumes]) {
             subject in
             try await expectRefusal(.volumeNotFound, saying: ["vol-00000000000000000"]) {

@@ -45,6 +45,23 @@ struct Session {
         try call(Ebb.GetHostVolume.self, .init(volume: reference), doing: "looking for volume \(reference)")
     }
 
+    /// Waits until a volume can be used: a copy of another one is `creating` at first.
+    ///
+    /// - Throws: why it will never be.
+    func sound(_ made: HostVolume) throws(StorageError) -> HostVolume {
+        guard made.volume.state == .creating else { return made }
+        let id = made.volume.id
+        return try Progress.during("copying the blocks of \(id)") { () throws(StorageError) -> HostVolume in
+            var host = made
+            while host.volume.state == .creating {
+                waitInThisThread(untilUptimeNanoseconds: SystemClock().uptimeNanoseconds() + 100_000_000)
+                host = try client.call(Ebb.GetHostVolume.self, .init(volume: .id(id)))
+            }
+            try host.volume.requireSound()
+            return host
+        }
+    }
+
     func print(_ answer: Answer, _ output: OutputOptions) throws {
         writeOut(try answer.text(output.chosenFormat, template: output.template, isQuiet: output.quiet))
     }

@@ -63,10 +63,16 @@ import Testing
             #expect(restored.status == 0, "\(restored)")
             #expect(try await commands.ebb("snapshot rm first").status == 0)
             let source = try #require(try await commands.words("volume ls data --template {{.VolumeID}}").first)
+            let copy = try await commands.ebb("volume create copy --volumeid \(source)")
+            #expect(copy.status == 0 && copy.output.contains("status: available"), "\(copy)")
+            let begun = try await commands.ebb("volume create begun --volumeid \(source) --runasync")
+            #expect(begun.status == 0 && begun.output.contains("status: creating"), "\(begun)")
+            #expect(try await commands.ebb("volume mount begun copy").status == 0)
+            #expect(try readFile(mounts.appending("begun/file")) == Array("lost".utf8))
             #expect(try await commands.ebb("volume create twin --volumeid \(source) --mount").status == 0)
             #expect(try readFile(mounts.appending("twin/file")) == Array("lost".utf8))
             #expect(try readFile(mounts.appending("restored/file")) == Array("kept".utf8))
-            #expect(try await commands.ebb("volume unmount data restored twin").status == 0)
+            #expect(try await commands.ebb("volume unmount data restored twin begun copy").status == 0)
         }
     }
 

@@ -151,13 +151,18 @@ private struct Stage: Sendable {
 
     // MARK: Looking
 
-    /// Waits until nothing is pending, and compares what there is with what was answered.
+    /// Waits until nothing is pending or being made, and compares what there is with what was answered.
     func compare(_ lives: inout [SnapshotLife], _ comment: Comment) async throws {
         let snapshots = try await settled(comment)
-        let volumes = try await untilAnswered { try await world.driver.describeVolumes(.all).volumes }
+        let volumes = try await made(comment)
         let names = Set(snapshots.map(\.name))
         let volumeNames = Set(volumes.map(\.name))
         for index in lives.indices { lives[index].compare(snapshots: names, volumes: volumeNames, comment) }
+        for volume in volumes where volume.state == .error {
+            #expect(Self.mayFail.contains(volume.stateMessage), "\(volume), \(comment)")
+            try await untilAnswered { try await world.driver.deleteVolume(volume.id) }
+            for index in lives.indices { lives[index].forget(volume: volume.name) }
+        }
         let known = lives.reduce(into: Set<String>()) { $0.formUnion($1.snapshots.keys) }
         #expect(names.subtracting(known) == [], "what was deleted is there, \(comment)")
         for snapshot in snapshots where snapshot.state == .error {
@@ -169,6 +174,16 @@ private struct Stage: Sendable {
     /// Who is killed while the store is made durable does not know what of it was.
     private static let lostBlocks = "blocks that were copied may have been lost"
     private static let mayFail: Set<String?> = [lostBlocks, "the snapshot before it failed"]
+
+    private func made(_ comment: Comment) async throws -> [Volume] {
+        var volumes: [Volume] = []
+        let areMade = try await eventually(within: .seconds(60)) {
+            volumes = try await untilAnswered { try await world.driver.describeVolumes(.all).volumes }
+            return volumes.allSatisfy { $0.state != .creating }
+        }
+        #expect(areMade, "\(volumes), \(comment)")
+        return volumes
+    }
 
     private func settled(_ comment: Comment) async throws -> [Snapshot] {
         var snapshots: [Snapshot] = []

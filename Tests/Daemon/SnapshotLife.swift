@@ -236,9 +236,14 @@ struct SnapshotLife: Sendable {
         return try #require(page.snapshots.first, "\(name) was answered and is not there").id
     }
 
+    /// One that can be used, if it is a copy.
     private func volume(_ name: String) async throws -> VolumeID {
-        let page = try await world.driver.describeVolumes(VolumeQuery(names: [name]))
-        return try #require(page.volumes.first, "\(name) was answered and is not there").id
+        while true {
+            let page = try await world.driver.describeVolumes(VolumeQuery(names: [name]))
+            let volume = try #require(page.volumes.first, "\(name) was answered and is not there")
+            if volume.state != .creating { return volume.id }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     // MARK: Afterwards
@@ -248,6 +253,9 @@ struct SnapshotLife: Sendable {
         Self.compare(&snapshots, found, comment)
         Self.compare(&volumes, foundVolumes, comment)
     }
+
+    /// It failed, and was deleted.
+    mutating func forget(volume name: String) { volumes[name] = nil }
 
     private static func compare(_ things: inout [String: Thing], _ found: Set<String>, _ comment: Comment) {
         for (name, thing) in things {

@@ -44,6 +44,10 @@ import Testing
             let requests = volumes.requests
             #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-of-s", "snap-1", "snap-1", nil, nil])
             #expect(requests.last?.sourceVolumeID == Volume.sample("data").id)
+            #expect(volumes.calls.count { $0.hasPrefix("sound ") } == 2, "who is answered can use the copy")
+            volumes.fail("sound", with: StorageError(.incorrectState, "It is in error."))
+            let failed = try await dockerd.call("/VolumeDriver.Create", #"{"Name":"y","Opts":{"volumename":"data"}}"#)
+            #expect(failed.error == "It is in error. (IncorrectState)")
             volumes.fail("snapshot", with: StorageError(.snapshotNotFound, "There is none."))
             let refused = try await dockerd.call(
                 "/VolumeDriver.Create", #"{"Name":"x","Opts":{"snapshotname":"none"}}"#)

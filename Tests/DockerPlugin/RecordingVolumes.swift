@@ -84,6 +84,13 @@ final class RecordingVolumes: DockerVolumes {
         return SnapshotID("snap-of-\(name)")
     }
 
+    func sound(_ volume: Volume) async throws -> Volume {
+        if volume.state == .creating { try begin("sound", volume.name) }
+        var volume = volume
+        volume.state = .available
+        return volume
+    }
+
     func create(_ request: CreateVolumeRequest) async throws -> HostVolume {
         let name = request.tags[Tag.name] ?? ""
         state.withLock { $0.requests.append(request) }
@@ -91,10 +98,11 @@ final class RecordingVolumes: DockerVolumes {
         if state.withLock({ $0.volumes[name] }) != nil {
             throw StorageError(.volumeDuplicate, "The volume '\(name)' already exists.")
         }
-        let volume = HostVolume(
+        var volume = HostVolume(
             volume: .sample(
                 name, sizeGiB: request.sizeGiB ?? 16, type: request.type ?? .standard, iops: request.iops,
                 snapshotID: request.snapshotID, sourceVolumeID: request.sourceVolumeID, tags: request.tags))
+        if request.sourceVolumeID != nil { volume.volume.state = .creating }
         add(volume)
         return volume
     }

@@ -197,8 +197,7 @@ import Testing
             let restored = try await region.driver.createVolume(
                 CreateVolumeRequest(zone: TestRegion.zone, type: .gp3, snapshotID: between))
             let ofRestored = try await region.completeSnapshot(restored.id)
-            let copied = try await region.driver.createVolume(
-                CreateVolumeRequest(zone: TestRegion.zone, type: .gp3, sourceVolumeID: restored.id))
+            let copied = try await region.copied(restored.id)
             let ofCopied = try await region.completeSnapshot(copied.id)
             let copy = try await region.driver.copySnapshot(CopySnapshotRequest(sourceSnapshotID: ofCopied)).id
             try await region.driver.finishSnapshotWork()

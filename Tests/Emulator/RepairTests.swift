@@ -53,6 +53,19 @@ import Testing
         #expect(plan.filesToRemove.isEmpty)
     }
 
+    @Test("a copy that is being made stays with its token, and its file is made anew")
+    func copied() throws {
+        var left = volume(1, .creating)
+        left.origin = VolumeOrigin(source: .volume("vol-99999999999999999"))
+        let token = ClientTokenRecord(token: "t", volume: left.id, parameters: "{}", time: Date(milliseconds: 0))
+        for files in [[], [left.fileName]] as [Set<String>] {
+            let plan = try RepairPlan(
+                volumes: [left], tokens: [token], files: files, fits: { _ in true }, isBlank: { _ in false })
+            #expect(plan.volumes == [left] && plan.tokens == [token])
+            #expect(plan.filesToRemove == Array(files) && plan.changes.isEmpty && plan.releases.isEmpty)
+        }
+    }
+
     @Test("a half made file takes its row with it", arguments: [true, false])
     func halfMade(isMissing: Bool) throws {
         let left = volume(1, .creating)

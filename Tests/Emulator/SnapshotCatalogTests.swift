@@ -168,12 +168,51 @@ import Testing
         }
     }
 
+    @Test("origins of an earlier version are kept, and a copy that is being made has no manifest yet")
+    func migratesOrigins() async throws {
+        let volume = Sample.volume()
+        var origin = VolumeOrigin(source: .volume("vol-00000000000000002"), lineage: "vol-00000000000000002")
+        try await withTemporaryDirectory { directory in
+            let older = try DatabaseQueue(path: directory.appending("catalog.sqlite").string)
+            try CatalogSchema.migrator.migrate(older, upTo: "6: lineages of snapshots, keys of tokens")
+            try await older.write { [origin] database in
+                try database.execute(
+                    sql:
+                        "INSERT INTO volumes VALUES (1, ?, '', 'us-east-1b', 'available', 'gp3', 8, NULL, NULL, 0, ?, '{}')",
+                    arguments: [volume.id.rawValue, volume.createTime.milliseconds])
+                try database.execute(
+                    sql: "INSERT INTO volumeOrigins VALUES (1, NULL, ?, ?, 0, NULL, 0, ?)",
+                    arguments: [origin.volumeID?.rawValue, Sample.digest(1).data, origin.lineage])
+            }
+            try older.close()
+            try await withCatalog(in: directory) { catalog in
+                let kept = try #require(try catalog.contents().volumes.first)
+                #expect(kept.origin?.manifest == Sample.digest(1) && kept.origin?.lineage == origin.lineage)
+                #expect(kept.state == .available && kept.failure == nil)
+                var copy = volume
+                copy.origin = origin
+                copy.giveUp("no space left")
+                try await catalog.commit(copy.ownRows)
+                #expect(try catalog.contents().volumes == [copy])
+                origin.manifest = Sample.digest(2)
+                try await catalog.commit([.putOrigin(volume.number, origin)])
+                #expect(try catalog.contents().volumes.first?.origin == origin)
+            }
+        }
+    }
+
     @Test("a catalog of the version before keeps what it has and gets the new tables")
     func migrates() async throws {
         try await withTemporaryDirectory { directory in
             let older = try DatabaseQueue(path: directory.appending("catalog.sqlite").string)
             try CatalogSchema.migrator.migrate(older, upTo: "3: credits, types of instances")
-            try await older.write { try CatalogChange.putVolume(Sample.volume()).apply(to: $0) }
+            try await older.write { database in
+                let volume = Sample.volume()
+                try database.execute(
+                    sql:
+                        "INSERT INTO volumes VALUES (1, ?, '', 'us-east-1b', 'available', 'gp3', 8, NULL, NULL, 0, ?, '{}')",
+                    arguments: [volume.id.rawValue, volume.createTime.milliseconds])
+            }
             try older.close()
             try await withCatalog(in: directory) { catalog in
                 let contents = try catalog.contents()

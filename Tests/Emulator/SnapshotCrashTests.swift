@@ -32,8 +32,17 @@ struct SnapshotSight: Hashable, Sendable {
         }
         self.contents = contents
         volumes = try await driver.describeVolumes(.all).volumes
-        bytes = try Dictionary(uniqueKeysWithValues: volumes.map { ($0.id, try region.blocks(of: $0.id)) })
+        let sound = volumes.filter { $0.state != .error }
+        bytes = try Dictionary(uniqueKeysWithValues: sound.map { ($0.id, try region.blocks(of: $0.id)) })
         fastRestores = try await driver.describeFastSnapshotRestores(.init())
+    }
+
+    /// Whether the volumes are the other's, but for copies that are in error.
+    func hasVolumes(of other: SnapshotSight) -> Bool {
+        zip(volumes, other.volumes).allSatisfy {
+            $0 == $1 || $0.id == $1.id && $0.state == .error && $0.sourceVolumeID != nil
+        }
+            && volumes.count == other.volumes.count && bytes.allSatisfy { other.bytes[$0.key] == $0.value }
     }
 }
 
@@ -147,6 +156,9 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
             "delete a restoring volume of which there is a snapshot", restore("new", from: "first"), delete("first"),
             create("second", of: "new"), deleteVolume("new")),
         SnapshotPlay("copy a volume", copy("new", of: "one")),
+        SnapshotPlay(
+            "copy a volume that was written since, and delete it", copy("new", of: "one"), write([0: 7]),
+            deleteVolume("one")),
         SnapshotPlay(
             "copy a restoring volume", restore("middle", from: "first"), delete("first"), copy("new", of: "middle"),
             deleteVolume("middle")),
@@ -266,7 +278,7 @@ struct SnapshotPlay: Sendable, CustomStringConvertible {
             let first = Int(SystemRandom().next() % 4)
             try await forEachStep(of: play, state, from: first, every: 4, boot: "boot-2") { region, comment in
                 let sight = try await SnapshotSight(region)
-                #expect(allowed.contains { $0.volumes == sight.volumes && $0.bytes == sight.bytes }, comment)
+                #expect(allowed.contains { sight.hasVolumes(of: $0) }, comment)
                 #expect(sight.snapshots.allSatisfy { $0.state != .pending }, comment)
                 for (id, blocks) in sight.contents { #expect(contents[id] == blocks, comment) }
                 #expect(allowed.contains { Set($0.snapshots.map(\.id)) == Set(sight.snapshots.map(\.id)) }, comment)

@@ -59,7 +59,7 @@ import Testing
         let plan = try plan([left, lost], cuts: [left.id.rawValue])
         let error = try failed(2, SnapshotRepairPlan.lostInstant)
         #expect(plan.snapshots == [left, error])
-        #expect(plan.unfinished == [left.id])
+        #expect(plan.unfinished == [.snapshot(left.id)])
         #expect(plan.changes == [.putSnapshot(error)])
         #expect(plan.cutsToGiveBack.isEmpty)
         #expect(plan.remarks.count == 1)
@@ -80,10 +80,27 @@ import Testing
     @Test("a copy goes on, whether its source is there or not; one to be deleted gives its reference back")
     func copies() throws {
         let plan = try plan([copy(2), wanted(copy(3))])
-        #expect(plan.unfinished == [copy(2).id])
+        #expect(plan.unfinished == [.snapshot(copy(2).id)])
         #expect(plan.snapshots == [copy(2)])
         #expect(plan.changes == [.deleteSnapshot(copy(3).number)])
         #expect(plan.releases == [Sample.digest(9)])
+    }
+
+    @Test(
+        "a copy of a volume goes on from its cut, and without it is in error with a reason and gives its reference back"
+    )
+    func copiesOfVolumes() throws {
+        var copy = Sample.volume(state: .creating)
+        copy.origin = VolumeOrigin(source: .volume("vol-00000000000000009"), manifest: Sample.digest(9))
+        let cuts: Set = [copy.id.rawValue]
+        let going = try SnapshotRepairPlan([], copies: [copy], cuts: cuts, bases: [], at: Self.time) { _ in false }
+        #expect(going.unfinished == [.volume(copy.id)])
+        #expect(going.changes.isEmpty && going.failedCopies.isEmpty && going.cutsToGiveBack.isEmpty)
+        let lost = try SnapshotRepairPlan([], copies: [copy], cuts: [], bases: [], at: Self.time) { _ in false }
+        let failed = try #require(lost.failedCopies.first)
+        #expect(failed.state == .error && failed.failure == SnapshotRepairPlan.lostInstant)
+        #expect(failed.neededManifest == nil && lost.releases == [Sample.digest(9)])
+        #expect(lost.changes == failed.ownRows && lost.unfinished.isEmpty)
     }
 
     @Test("one that others count from goes only when its blocks are in, whoever wants it gone")
@@ -91,7 +108,7 @@ import Testing
         let (base, child) = (try wanted(Sample.snapshot(1)), Sample.snapshot(2))
         let plan = try plan([base, child], cuts: [base.id.rawValue, child.id.rawValue], bases: [base.id.rawValue])
         #expect(plan.snapshots == [base, child])
-        #expect(plan.unfinished == [base.id, child.id])
+        #expect(plan.unfinished == [.snapshot(base.id), .snapshot(child.id)])
         #expect(plan.changes.isEmpty && plan.cutsToGiveBack.isEmpty)
     }
 

@@ -79,6 +79,14 @@ extension TestRegion {
         return snapshot
     }
 
+    /// What has become of a copy of a volume.
+    func copied(_ id: VolumeID) async throws -> Volume {
+        let copy = try await driver.createVolume(
+            CreateVolumeRequest(zone: Self.zone, type: .gp3, sourceVolumeID: id))
+        try await driver.finishSnapshotWork()
+        return try await volume(copy.id)
+    }
+
     var snapshots: [Snapshot] {
         get async throws { try await driver.describeSnapshots(.all).snapshots }
     }

@@ -192,61 +192,6 @@ import Testing
         }
     }
 
-    // MARK: Copies of volumes
-
-    @Test("a copy of a volume has the content of that instant, and the original's changes go on to be counted")
-    func copied() async throws {
-        let puts = Mutex(0)
-        let hold = Hold(.putBlock)
-        try await withSnapshot { step in
-            hold.beforeStep(step)
-            if step == .putBlock { puts.withLock { $0 += 1 } }
-        } _: { region, original, snapshot in
-            try region.write([1: 7], to: original.id)
-            hold.begin()
-            async let copying = region.driver.createVolume(request(copyOf: original.id, sizeGiB: 2))
-            try await region.untilCut(of: original.id)
-            try region.write([0: 8, 700: 9], to: original.id)
-            let busy = await refusal { try await region.driver.createVolume(request(copyOf: original.id)) }
-            #expect(busy?.code == .copyVolumesLimitExceeded)
-            hold.end()
-            let copy = try await copying
-            #expect(copy.sourceVolumeID == original.id && copy.snapshotID == nil && copy.sizeGiB == 2)
-            #expect(copy.initialization?.kind == .volumeCopy && copy.isFastRestored == nil)
-            #expect(try region.blocks(of: copy.id) == [0: 1, 1: 7, 64: 3, 2047: 4])
-            #expect(try region.blocks(of: original.id) == [0: 8, 1: 7, 64: 3, 700: 9, 2047: 4])
-            #expect(try await region.snapshots.map(\.id) == [snapshot], "the copy's snapshot is nobody's")
-            puts.withLock { $0 = 0 }
-            let next = try await region.completeSnapshot(original.id)
-            #expect(puts.withLock { $0 } == 3, "what changed since the last snapshot, the copy notwithstanding")
-            #expect(try await region.blocks(of: next) == [0: 8, 1: 7, 64: 3, 700: 9, 2047: 4])
-            let elsewhere = await refusal {
-                try await region.driver.createVolume(
-                    CreateVolumeRequest(zone: "us-east-1a", type: .gp3, sourceVolumeID: original.id))
-            }
-            #expect(elsewhere?.code == .zoneMismatch)
-        }
-    }
-
-    @Test("a copy of a restoring volume has what that has not restored yet, also when it is deleted meanwhile")
-    func copyOfRestoring() async throws {
-        let hold = Hold(.putBlock)
-        try await withSnapshot(beforeStep: hold.beforeStep) { region, original, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot))
-            try region.write([1: 7], to: volume.id)
-            try await region.driver.deleteSnapshot(snapshot)
-            try await region.driver.deleteVolume(original.id)
-            hold.begin()
-            async let copying = region.driver.createVolume(request(copyOf: volume.id))
-            try await region.untilCut(of: volume.id)
-            async let deleting: Void = region.driver.deleteVolume(volume.id)
-            hold.end()
-            let copy = try await copying
-            try await deleting
-            #expect(try region.blocks(of: copy.id) == [0: 1, 1: 7, 64: 3, 2047: 4])
-        }
-    }
-
     // MARK: Fast snapshot restore
 
     @Test("a block's first touch costs its latency, its second nothing, and fast snapshot restore spares it")
@@ -410,15 +355,6 @@ import Testing
             #expect(try await region.driver.describeFastSnapshotRestores(.init()) == before)
             #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == false)
             try await region.driver.close()
-        }
-    }
-}
-
-extension TestRegion {
-    /// Returns when somebody has cut a volume and not given the cut back.
-    func untilCut(of id: VolumeID) async throws {
-        while try !volumes.pendingCuts(unusable: { _, _ in }).contains(where: { $0.volume == id.rawValue }) {
-            try await Task.sleep(for: .milliseconds(5))
         }
     }
 }

@@ -15,6 +15,8 @@ final class FakeRegion: StorageDriver {
         var snapshotContents: [SnapshotID: Content] = [:]
         /// What has become of a snapshot when it is described.
         var snapshotFate = Snapshot.State.pending
+        /// What becomes of a copy of a volume; `creating` for as long as it is that.
+        var copyFate = Volume.State.available
         /// What was asked for.
         var created: [CreateVolumeRequest] = []
         /// Counts up with each attachment, as the emulator's inode numbers do.
@@ -134,6 +136,10 @@ final class FakeRegion: StorageDriver {
     func describeVolumes(_ query: VolumeQuery) async throws -> VolumePage {
         try enter("describe")
         return try state.withLock { state in
+            for volume in state.volumes.values where volume.state == .creating {
+                state.volumes[volume.id]?.state = state.copyFate
+                if state.copyFate == .error { state.volumes[volume.id]?.stateMessage = "no space left" }
+            }
             for id in query.ids where state.volumes[id] == nil {
                 throw StorageError(.volumeNotFound, "The volume '\(id)' does not exist")
             }
@@ -156,6 +162,7 @@ final class FakeRegion: StorageDriver {
             state.volumes[id]?.zone = request.zone
             state.created.append(request)
             state.volumes[id]?.type = request.type ?? .gp2
+            if request.sourceVolumeID != nil { state.volumes[id]?.state = .creating }
             return state.volumes[id]!
         }
     }

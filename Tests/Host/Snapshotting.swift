@@ -200,6 +200,52 @@ import Testing
         await manager.shutdown()
     }
 
+    // MARK: Copies of volumes
+
+    private func copy(_ manager: VolumeManager) async throws -> Volume {
+        var clone = request([Tag.name: "clone"])
+        clone.sourceVolumeID = volume
+        return try await manager.create(clone).volume
+    }
+
+    @Test func aCopyIsWaitedForBeforeItIsUsed() async throws {
+        let manager = try await stage.begin()
+        stage.region.state.withLock { $0.copyFate = .creating }
+        let copy = try await copy(manager)
+        #expect(copy.state == .creating)
+        async let mounting = manager.mount(.id(copy.id), holder: .commandLine)
+        async let waiting = manager.sound(copy)
+        await stage.pass(.seconds(10))
+        #expect(stage.region.attachments(copy.id).isEmpty)
+        stage.region.state.withLock { $0.copyFate = .available }
+        await stage.pass(.seconds(2))
+        _ = try await (mounting, waiting)
+        #expect(stage.region.attachments(copy.id).count == 1)
+        await manager.shutdown()
+    }
+
+    @Test func aCopyThatFailsSaysWhyAndOneThatLastsIsNotWaitedForForever() async throws {
+        let manager = try await stage.begin()
+        stage.region.state.withLock { $0.copyFate = .creating }
+        let copy = try await copy(manager)
+        async let late = expectError(.deadlineExceeded) { _ = try await manager.sound(copy) }
+        async let mounting = expectError(.deadlineExceeded) {
+            _ = try await manager.mount(.id(copy.id), holder: .commandLine)
+        }
+        await stage.pass(.seconds(60))
+        await stage.pass(.seconds(60))
+        _ = await (late, mounting)
+        let waiting = Task { try await manager.sound(copy) }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await waiting.value }
+        stage.region.state.withLock { $0.copyFate = .error }
+        let failing = Task { await expectError(.incorrectState) { _ = try await manager.sound(copy) } }
+        await stage.pass(.seconds(2))
+        #expect(await failing.value?.cause == "no space left")
+        #expect(stage.region.attachments(copy.id).isEmpty)
+        await manager.shutdown()
+    }
+
     @Test func whatIsNotThereIsSaid() async throws {
         let manager = try await stage.begin()
         var restore = request()

@@ -230,6 +230,23 @@ import Testing
         }
     }
 
+    @Test("a copy is answered when it can be used; until then the same wish is aborted, and one that failed says why")
+    func pendingClones() async throws {
+        try await withStage { stage in
+            let volume = try await stage.volumeID("data")
+            let source = #"{"volume":{"volumeId":"\#(volume)"}}"#
+            stage.region.setCopies(.creating)
+            for _ in 1...2 { #expect(status(try await stage.volume("copy", 0, source: source)) == "ABORTED") }
+            #expect(try await stage.region.describeVolumes(.init(names: ["copy"])).volumes.count == 1)
+            stage.region.setCopies(.error, "no space left")
+            let failed = try await stage.volume("copy", 0, source: source)
+            #expect(status(failed) == "FAILED_PRECONDITION" && "\(failed)".contains("no space left"), "\(failed)")
+            stage.region.setCopies(.available)
+            let made = try await stage.volume("copy", 0, source: source)["result", "volume"]
+            #expect(made["contentSource", "volume", "volumeId"].string == volume, "\(made)")
+        }
+    }
+
     @Test(
         "a source that is not there or none at all is refused",
         arguments: [

@@ -48,6 +48,13 @@ final class FakeHost: HostOperations {
         return hostVolume(try await driver.createVolume(request))
     }
 
+    func sound(_ volume: Volume) async throws -> Volume {
+        let now = try await find(.id(volume.id))
+        if now.state == .creating { throw StorageError(.deadlineExceeded, "'\(volume.id)' is being made") }
+        try now.requireSound()
+        return now
+    }
+
     func remove(_ reference: VolumeReference, force: Bool) async throws {
         let volume = try await find(reference)
         if force, !volume.attachments.isEmpty { try await detach(reference, force: true) }

@@ -10,6 +10,8 @@ final class SnapshotRegion: DriverInFront {
         /// What volumes were made from.
         var sources: [VolumeID: (snapshot: SnapshotID?, volume: VolumeID?)] = [:]
         var failures: [StorageError] = []
+        /// What copies of volumes are, and why.
+        var copies = (state: Volume.State.available, message: String?.none)
     }
 
     let base: any StorageDriver
@@ -38,6 +40,10 @@ final class SnapshotRegion: DriverInFront {
                 state.snapshots[index].stateMessage = message
             }
         }
+    }
+
+    func setCopies(_ copies: Volume.State, _ message: String? = nil) {
+        state.withLock { $0.copies = (copies, message) }
     }
 
     /// The next snapshot is refused.
@@ -136,7 +142,10 @@ final class SnapshotRegion: DriverInFront {
 
     private func withSource(_ volume: Volume) -> Volume {
         var volume = volume
-        (volume.snapshotID, volume.sourceVolumeID) = state.withLock { $0.sources[volume.id] } ?? (nil, nil)
+        state.withLock { state in
+            (volume.snapshotID, volume.sourceVolumeID) = state.sources[volume.id] ?? (nil, nil)
+            if volume.sourceVolumeID != nil { (volume.state, volume.stateMessage) = state.copies }
+        }
         return volume
     }
 }

@@ -95,16 +95,16 @@ extension CatalogChange {
         try database.run(
             """
             INSERT INTO volumes (number, id, name, zone, state, type, sizeGiB, iops, throughputMiBps,
-                isMultiAttachEnabled, createTime, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                isMultiAttachEnabled, createTime, tags, failure) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (number) DO UPDATE SET name = excluded.name, state = excluded.state, type = excluded.type,
                 sizeGiB = excluded.sizeGiB, iops = excluded.iops, throughputMiBps = excluded.throughputMiBps,
-                isMultiAttachEnabled = excluded.isMultiAttachEnabled, tags = excluded.tags
+                isMultiAttachEnabled = excluded.isMultiAttachEnabled, tags = excluded.tags, failure = excluded.failure
             """,
             [
                 volume.number.rawValue, volume.id.rawValue, volume.name, volume.zone.rawValue,
                 volume.state.rawValue, specification.type.name, specification.sizeGiB, specification.iops,
                 specification.throughputMiBps, volume.isMultiAttachEnabled, volume.createTime.milliseconds,
-                try CanonicalJSON.text(volume.tags),
+                try CanonicalJSON.text(volume.tags), volume.failure,
             ])
     }
 

@@ -84,7 +84,7 @@ extension VolumeRecord {
             isMultiAttachEnabled: row["isMultiAttachEnabled"], createTime: Date(milliseconds: row["createTime"]),
             tags: tags == "{}"
                 ? [:] : try JSONDecoder().decode([String: String].self, from: Data(tags.utf8)),
-            state: try known(VolumeLifecycle.State(rawValue: state), state))
+            state: try known(VolumeLifecycle.State(rawValue: state), state), failure: row["failure"])
     }
 }
 

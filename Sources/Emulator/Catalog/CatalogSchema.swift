@@ -25,8 +25,36 @@ enum CatalogSchema {
         migrator.registerMigration("6: lineages of snapshots, keys of tokens") { database in
             try database.execute(sql: version6)
         }
+        migrator.registerMigration("8: volumes that are being copied, reasons of failures") { database in
+            try database.execute(sql: version8)
+        }
         return migrator
     }
+
+    /// A copy of a volume has no manifest of its own while it is `creating`. What it has then holds what the original
+    /// has not restored, if anything.
+    private static let version8 = """
+        ALTER TABLE volumes ADD COLUMN failure TEXT;
+
+        CREATE TABLE newVolumeOrigins (
+            volume INTEGER PRIMARY KEY REFERENCES volumes (number),
+            snapshot TEXT,
+            sourceVolume TEXT,
+            manifest BLOB CHECK (length(manifest) = 32),
+            isRestored INTEGER NOT NULL,
+            initializationRateMiBps INTEGER,
+            isFastRestored INTEGER NOT NULL,
+            lineage TEXT,
+            CHECK ((snapshot IS NULL) <> (sourceVolume IS NULL)),
+            CHECK (manifest IS NOT NULL OR sourceVolume IS NOT NULL)
+        ) STRICT;
+        INSERT INTO newVolumeOrigins (volume, snapshot, sourceVolume, manifest, isRestored, initializationRateMiBps,
+            isFastRestored, lineage)
+        SELECT volume, snapshot, sourceVolume, manifest, isRestored, initializationRateMiBps, isFastRestored, lineage
+        FROM volumeOrigins;
+        DROP TABLE volumeOrigins;
+        ALTER TABLE newVolumeOrigins RENAME TO volumeOrigins;
+        """
 
     /// A lineage that is NULL begins with what its row is about, or with what that came from.
     private static let version6 = """

@@ -112,10 +112,10 @@ extension VolumeOrigin {
             """
             INSERT INTO volumeOrigins (volume, snapshot, sourceVolume, manifest, isRestored, initializationRateMiBps,
                 isFastRestored, lineage) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (volume) DO UPDATE SET isRestored = excluded.isRestored
+            ON CONFLICT (volume) DO UPDATE SET manifest = excluded.manifest, isRestored = excluded.isRestored
             """,
             [
-                volume.rawValue, snapshot, sourceVolume, manifest.data, isRestored, initializationRateMiBps,
+                volume.rawValue, snapshot, sourceVolume, manifest?.data, isRestored, initializationRateMiBps,
                 isFastRestored, lineage,
             ])
     }
@@ -129,11 +129,12 @@ extension VolumeOrigin {
 
     private init(catalogRow row: Row) throws {
         let (snapshot, sourceVolume): (String?, String?) = (row["snapshot"], row["sourceVolume"])
+        let manifest: Data? = row["manifest"]
         let source =
             snapshot.map { Source.snapshot(SnapshotID($0)) }
             ?? sourceVolume.map { Source.volume(VolumeID($0)) }
         self.init(
-            source: try known(source, "no origin"), manifest: try Digest(catalogData: row["manifest"]),
+            source: try known(source, "no origin"), manifest: try manifest.map(Digest.init(catalogData:)),
             isRestored: row["isRestored"], initializationRateMiBps: row["initializationRateMiBps"],
             isFastRestored: row["isFastRestored"], lineage: row["lineage"])
     }

@@ -1,16 +1,14 @@
 // Who works on what: one operation at a time for each key, in the order of asking.
 //
 // Part of the region actor's state, so it needs no lock of its own. Order of keys, outermost first, so that
-// nobody waits in a circle: token, volumes (by id), copying, references, snapshots (the older first),
-// fastRestores, names; or `instances` or `blockTokenKey` alone.
+// nobody waits in a circle: token, volumes (by id), references, snapshots (the older first), fastRestores,
+// names; or `instances` or `blockTokenKey` alone.
 import Driver
 
 struct KeyedQueue {
     enum Key: Hashable, Sendable {
         case token(String)
         case volume(VolumeID)
-        /// What a volume is made from, while a copy of the volume is being made.
-        case copying(VolumeID)
         /// The counts of the snapshot store's objects: who needs to know them before he changes them.
         case references
         case snapshot(SnapshotID)

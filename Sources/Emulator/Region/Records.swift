@@ -24,11 +24,14 @@ struct VolumeRecord: Hashable, Sendable {
     var modifications: [ModificationRecord] = []
     /// Nothing for one that was made blank.
     var origin: VolumeOrigin?
+    /// Why it is in `error`, where that is known.
+    var failure: String?
 
     var name: String { tags[Tag.name] ?? "" }
     var sizeBytes: Int64 { Int64(specification.sizeGiB) << 30 }
     var place: ListingPlace<Volume> { ListingPlace(time: createTime, id: id) }
-    /// What holds the blocks that the volume does not have yet; it counts as one reference of that.
+    /// What holds the blocks that the volume, or the cut that it is to be a copy of, does not have; it counts as one
+    /// reference of that.
     var neededManifest: Digest? { origin.flatMap { $0.isRestored ? nil : $0.manifest } }
     /// The volume's name in the store; the pattern by which start-up knows our own files.
     var fileName: String { id.rawValue }

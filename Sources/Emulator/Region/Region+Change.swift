@@ -27,7 +27,7 @@ extension Region {
         try effects.hide(volume)
         await stopHydration(of: id)
         try await effects.removeBytes(volume.fileName)
-        try await release(volume.neededManifest, of: id, with: [.deleteVolume(volume.number)])
+        try await release(volume.neededManifest, with: [.deleteVolume(volume.number)])
         state.remove(id)
         work.restores[id] = nil
         silenceAlarm(id)

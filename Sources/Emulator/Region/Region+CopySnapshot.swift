@@ -46,7 +46,7 @@ extension Region {
     private func keepCopy(_ copy: SnapshotRecord, _ token: SnapshotToken?) async throws {
         let changes = copy.base.map { [$0: Int64(1)] } ?? [:]
         try await keepNew([copy], token, with: [.addReferences(ObjectReferences(kind: .manifest, changes: changes))])
-        beginCopying(copy.id, nil)
+        beginCopying(.snapshot(copy.id), nil)
     }
 
     /// Any name of AWS's form is that of an emulated region: it begins with its first snapshot.

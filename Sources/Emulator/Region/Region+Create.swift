@@ -128,7 +128,7 @@ extension Region {
                 try await region.restore(volume, from: snapshot.id, rateMiBps: rate, record)
             }
         case .volume(let original):
-            return try await copy(original, to: volume, record)
+            return try await copy(original.id, to: volume, record)
         }
     }
 
@@ -138,26 +138,18 @@ extension Region {
     /// That last commit waits for no disk: start-up makes a volume of a row and a whole file. A file without its
     /// row is empty, and start-up removes it.
     ///
-    /// A volume that is made from something gains a reference of its manifest. The caller has the key of the
-    /// references, or that of a snapshot which has one already.
-    ///
     /// - Parameter credit: what is left of it when the volume is there; the caller has its snapshot's key.
     func make(
         _ volume: VolumeRecord, _ token: ClientTokenRecord?, spending credit: FastRestoreRecord? = nil
     ) async throws -> Volume {
         try state.checkName(volume.name)
-        var rows = forgetExpiredTokens() + [CatalogChange.putVolume(volume)] + (token.map { [.putToken($0)] } ?? [])
-        if let origin = volume.origin {
-            rows.append(.putOrigin(volume.number, origin))
-            rows += try await effects.referenceDelta(coming: [origin.manifest]).changes
-        }
-        rows += credit.map { [.putFastRestore($0)] } ?? []
+        let rows = try await rows(ofNew: volume, token) + (credit.map { [.putFastRestore($0)] } ?? [])
         state.put(volume)
         if let token { state.put(token) }
         var available = volume
         var hasRow = false
         do {
-            async let kept: Void = effects.commit([CatalogChange](rows))
+            async let kept: Void = effects.commit(rows)
             async let made = effects.makeBytes(of: volume)
             try await kept
             hasRow = true
@@ -172,6 +164,13 @@ extension Region {
         state.put(available)
         if let credit { state.put(credit) }
         return report(available)
+    }
+
+    /// A volume that needs a manifest gains a reference of it. The caller has the key of a snapshot or volume which has
+    /// one already.
+    func rows(ofNew volume: VolumeRecord, _ token: ClientTokenRecord?) async throws -> [CatalogChange] {
+        let references = try await effects.referenceDelta(coming: [volume.neededManifest].compactMap { $0 })
+        return forgetExpiredTokens() + volume.ownRows + (token.map { [.putToken($0)] } ?? []) + references.changes
     }
 
     /// Takes a create back. What cannot be undone now is settled at the next start.
@@ -195,7 +194,7 @@ extension Region {
         } catch {
             logger.error("\(volume.id) could not be taken back and is in state 'error': \(error)")
             var failed = volume
-            failed.giveUp()
+            failed.giveUp("\(error)")
             state.put(failed)
         }
     }

@@ -53,7 +53,8 @@ extension Region {
     func report(_ volume: VolumeRecord) -> Volume {
         let specification = volume.specification
         return Volume(
-            id: volume.id, zone: volume.zone, state: volume.reportedState, type: specification.type,
+            id: volume.id, zone: volume.zone, state: volume.reportedState, stateMessage: volume.failure,
+            type: specification.type,
             sizeGiB: specification.sizeGiB, iops: specification.iops,
             throughputMiBps: specification.throughputMiBps, snapshotID: volume.origin?.snapshotID,
             sourceVolumeID: volume.origin?.volumeID,

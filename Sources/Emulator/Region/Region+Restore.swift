@@ -118,16 +118,16 @@ extension Region {
         else { return }
         origin.isRestored = true
         volume.origin = origin
-        try await release(origin.manifest, of: id, with: [.putOrigin(volume.number, origin)])
+        try await release(origin.manifest, with: [.putOrigin(volume.number, origin)])
         state.put(volume)
         effects.volumes.forgetSource(of: volume.fileName)
         work.restores[id] = nil
     }
 
     /// Commits changes with which a volume does not need its manifest any more. The caller has the volume's key.
-    func release(_ manifest: Digest?, of id: VolumeID, with changes: [CatalogChange]) async throws {
+    func release(_ manifest: Digest?, with changes: [CatalogChange]) async throws {
         guard let manifest else { return try await effects.commit(changes) }
-        let references = try await exclusively([.copying(id), .references]) { region in
+        let references = try await exclusively(.references) { region in
             try await region.handOver(manifest, of: [manifest.hex], going: [manifest], with: changes)
         }
         remove(references.losing)
@@ -150,7 +150,11 @@ extension Region {
 
     /// As `DescribeVolumeStatus` has it.
     func initialization(of volume: VolumeRecord) -> VolumeInitialization? {
-        guard let origin = volume.origin else { return nil }
+        guard let origin = volume.origin, volume.state != .error else { return nil }
+        if volume.isBeingCopied {
+            let percent = work.cuts[.volume(volume.id)]?.progress.percent ?? 0
+            return VolumeInitialization(kind: origin.kind, state: .initializing, progressPercent: min(percent, 99))
+        }
         let progress = restoreProgress(of: volume)
         guard !origin.isRestored, !origin.isFastRestored, progress?.missingBlocks != 0 else {
             return VolumeInitialization(kind: origin.kind, state: .completed, progressPercent: 100)

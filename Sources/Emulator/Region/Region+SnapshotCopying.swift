@@ -1,9 +1,9 @@
-// How a snapshot's bytes come into the store, and how a snapshot ends.
+// How the bytes of a snapshot, or of a copy of a volume, come into the store, and how a snapshot ends.
 //
-// Each pending snapshot has a task. For one that was cut: the snapshot that it counts from ends first, then the blocks
-// are copied on a thread for that, then the manifest is written, all of it made durable, and one transaction completes
-// the snapshot and counts the references. Only then is the cut given back, and what was written may be removed again.
-// When it cannot be completed, one transaction says so, and the volume goes on.
+// Each has a task. For one that was cut: the snapshot that it counts from ends first, then the blocks are copied on a
+// thread for that, then the manifest is written, all of it made durable, and one transaction completes the snapshot, or
+// the volume, and counts the references. Only then is the cut given back, and what was written may be removed again.
+// When it cannot be completed, one transaction says so, and the volume that was cut goes on.
 //
 // What a pending snapshot counts from may be deleted meanwhile: the deletion hands its reference of the manifest to
 // those that need it, in its own transaction.
@@ -14,52 +14,62 @@ extension Region {
     /// - Parameters:
     ///   - cut: nothing for a copy of another snapshot.
     ///   - writer: one that holds what an earlier process has copied.
-    func beginCopying(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter? = nil) {
+    func beginCopying(_ target: CopyTarget, _ cut: Cut?, _ writer: SnapshotWriter? = nil) {
         let writer = writer ?? effects.snapshots.beginWriting()
-        work.cuts[id] = cut
-        work.jobs[id] = Task { await carryOut(id, cut, writer) }
+        work.cuts[target] = cut
+        work.jobs[target] = Task { await carryOut(target, cut, writer) }
     }
 
-    private func carryOut(_ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter) async {
+    private func carryOut(_ target: CopyTarget, _ cut: Cut?, _ writer: SnapshotWriter) async {
         do {
-            let content = try await bringIn(id, cut, writer)
-            try await complete(id, content)
+            let content = try await bringIn(target, cut, writer)
+            switch target {
+            case .snapshot(let id): try await complete(id, content)
+            case .volume(let id): try await complete(id, content)
+            }
             if let cut { await giveBack(cut) }
         } catch {
             // What is not done by then, the next process takes up.
             if work.end.isHere { return }
-            logger.error("\(id) could not be completed: \(error)")
-            await giveUp(id, "\(error)", cut)
+            logger.error("\(target) could not be completed: \(error)")
+            await giveUp(target, "\(error)", cut)
         }
-        work.cuts[id] = nil
-        work.jobs[id] = nil
+        work.cuts[target] = nil
+        work.jobs[target] = nil
         writer.end()
         removeLitter()
     }
 
     private func bringIn(
-        _ id: SnapshotID, _ cut: Cut?, _ writer: SnapshotWriter
+        _ target: CopyTarget, _ cut: Cut?, _ writer: SnapshotWriter
     ) async throws -> SnapshotContent {
         guard let cut else {
-            guard let manifest = try state.snapshots.snapshot(id).base else { throw CutFailure.baseFailed }
+            guard let manifest = try base(of: target) else { throw CutFailure.baseFailed }
             return try await effects.content(of: manifest)
         }
-        if let base = cut.base { await work.jobs[SnapshotID(base)]?.value }
+        if let base = cut.base { await work.jobs[.snapshot(SnapshotID(base))]?.value }
         try await work.preparation?.value
-        let parent = try parent(of: id, cut)
+        let parent = try parent(of: target, cut)
         try await effects.copy(cut, into: writer)
         return try await effects.writeManifest(of: cut, over: parent, writer)
     }
 
     /// Whose blocks a cut has where its volume did not change.
-    private func parent(of id: SnapshotID, _ cut: Cut) throws -> SnapshotParent? {
+    private func parent(of target: CopyTarget, _ cut: Cut) throws -> SnapshotParent? {
         guard let base = cut.base else { return nil }
         if let content = state.snapshots.snapshots[SnapshotID(base)]?.content {
             return SnapshotParent(manifest: content.manifest, fullSizeBytes: content.fullSizeBytes)
         }
-        let handed = try state.snapshots.snapshot(id).base
-        guard let manifest = handed ?? Digest(hex: base) else { throw CutFailure.baseFailed }
+        guard let manifest = try self.base(of: target) ?? Digest(hex: base) else { throw CutFailure.baseFailed }
         return SnapshotParent(manifest: manifest, fullSizeBytes: nil)
+    }
+
+    /// The manifest of which it counts as one reference meanwhile.
+    private func base(of target: CopyTarget) throws -> Digest? {
+        switch target {
+        case .snapshot(let id): try state.snapshots.snapshot(id).base
+        case .volume(let id): try state.volume(id).neededManifest
+        }
     }
 
     // MARK: How it ends
@@ -88,12 +98,12 @@ extension Region {
     }
 
     /// It will never be completed. If even that cannot be written down, the next start finds out.
-    func giveUp(_ id: SnapshotID, _ reason: String, _ cut: Cut? = nil) async {
+    func giveUp(_ target: CopyTarget, _ reason: String, _ cut: Cut? = nil) async {
         do {
-            let references = try await exclusively(.references) { region in
-                try await region.exclusively(.snapshot(id)) { try await $0.giveUpAlone(id, reason) }
+            switch target {
+            case .snapshot(let id): try await fail(id, reason)
+            case .volume(let id): try await fail(id, reason)
             }
-            remove(references.losing)
             guard let cut else { return }
             // Those that count from it must not go on, unless it was given up because there are none.
             if !cut.isCancelled { cut.fail(.refused(reason)) }
@@ -101,8 +111,15 @@ extension Region {
             work.litter += names
             await giveBack(cut)
         } catch {
-            logger.error("that \(id) failed could not be written down: \(error)")
+            logger.error("that \(target) failed could not be written down: \(error)")
         }
+    }
+
+    private func fail(_ id: SnapshotID, _ reason: String) async throws {
+        let references = try await exclusively(.references) { region in
+            try await region.exclusively(.snapshot(id)) { try await $0.failAlone(id, reason) }
+        }
+        remove(references.losing)
     }
 
     /// A cut that cannot be given back now is given back at the next start.
@@ -114,7 +131,7 @@ extension Region {
         }
     }
 
-    private func giveUpAlone(_ id: SnapshotID, _ reason: String) async throws -> ReferenceDelta {
+    private func failAlone(_ id: SnapshotID, _ reason: String) async throws -> ReferenceDelta {
         let former = try state.snapshots.snapshot(id)
         var snapshot = former
         guard case .stays = try snapshot.apply(.failed(at: currentTime(), reason: reason)) else {
@@ -171,8 +188,8 @@ extension Region {
 
     /// The pending snapshots that count from what is called so, and have no reference of it; the oldest first.
     private func pending(countingFrom isBase: (String) -> Bool) -> [SnapshotID] {
-        let found = work.cuts.compactMap { id, cut -> SnapshotRecord? in
-            guard let base = cut.base, isBase(base) else { return nil }
+        let found = work.cuts.compactMap { target, cut -> SnapshotRecord? in
+            guard case .snapshot(let id) = target, let base = cut.base, isBase(base) else { return nil }
             return state.snapshots.snapshots[id].flatMap { $0.base == nil ? $0 : nil }
         }
         return found.sorted { $0.number < $1.number }.map(\.id)
@@ -180,7 +197,9 @@ extension Region {
 
     /// Ends the copying for a snapshot that nobody wants any more, unless another one counts from it.
     func stopCopyingUnlessNeeded(_ snapshot: SnapshotRecord) {
-        if pending(countingFrom: { $0 == snapshot.id.rawValue }).isEmpty { work.cuts[snapshot.id]?.cancel() }
+        if pending(countingFrom: { $0 == snapshot.id.rawValue }).isEmpty {
+            work.cuts[.snapshot(snapshot.id)]?.cancel()
+        }
     }
 
     // MARK: What nothing needs any more

@@ -16,15 +16,13 @@ import Synchronization
 
 /// What is under way for snapshots. It begins and ends with the process: the catalog and the cuts tell what is left.
 struct SnapshotWork: Sendable {
-    /// Of pending snapshots that are not copies of others.
-    var cuts: [SnapshotID: Cut] = [:]
-    /// Bring pending snapshots' blocks into the store; each ends when its snapshot is not `pending` any more, or the
-    /// region is closed.
-    var jobs: [SnapshotID: Task<Void, Never>] = [:]
+    /// Of what is being copied into the store, but for copies of other snapshots.
+    var cuts: [CopyTarget: Cut] = [:]
+    /// Bring blocks into the store; each ends when its snapshot is not `pending` any more, or its volume not `creating`,
+    /// or the region is closed.
+    var jobs: [CopyTarget: Task<Void, Never>] = [:]
     /// Of pending snapshots that are written block by block and not sealed.
     var uploads: [SnapshotID: SnapshotUpload] = [:]
-    /// Of the volumes that are being made as copies of others.
-    var copies: [VolumeID: Cut] = [:]
     /// Volumes that are not restored.
     var restores: [VolumeID: RestoreJob] = [:]
     var restoreStart: Task<Void, Never>?
@@ -41,6 +39,21 @@ struct SnapshotWork: Sendable {
     /// Removes that.
     var sweep: Task<Void, Never>?
     let end = EndOfWork()
+}
+
+/// What becomes of blocks that are brought into the store.
+enum CopyTarget: Hashable, Sendable, CustomStringConvertible {
+    case snapshot(SnapshotID)
+    /// A copy of another volume.
+    case volume(VolumeID)
+
+    /// The name of its cut.
+    var description: String {
+        switch self {
+        case .snapshot(let id): id.rawValue
+        case .volume(let id): id.rawValue
+        }
+    }
 }
 
 /// Tells work on other threads that the region is being closed.
@@ -60,8 +73,8 @@ final class EndOfWork: Sendable {
 extension Region {
     /// Before any volume is opened, so that no write passes by a cut or a missing block.
     ///
-    /// - Returns: the pending snapshots that go on.
-    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws -> [SnapshotID] {
+    /// - Returns: what goes on.
+    func repairSnapshots(_ snapshots: [SnapshotRecord]) async throws -> [CopyTarget] {
         effects.setSources(of: state.listed()) { volume, error in
             logger.error("\(volume.id) cannot be restored from its snapshot: \(error)")
         }
@@ -70,26 +83,23 @@ extension Region {
         }
         let uploads = try findUploads()
         let plan = try SnapshotRepairPlan(
-            snapshots, cuts: Set(cuts.map(\.name)), bases: Set(cuts.compactMap(\.base)), at: currentTime(),
+            snapshots, copies: state.listed().filter(\.isBeingCopied), cuts: Set(cuts.map(\.name)),
+            bases: Set(cuts.compactMap(\.base)), at: currentTime(),
             isWritable: { uploads[$0.id] != nil })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }
         let references = try await effects.referenceDelta(going: plan.releases)
         if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
         state.snapshots = SnapshotIndex(plan.snapshots)
-        for cut in cuts {
-            if plan.cutsToGiveBack.contains(cut.name) {
-                await giveBack(cut)
-            } else {
-                work.cuts[SnapshotID(cut.name)] = cut
-            }
-        }
+        for volume in plan.failedCopies { state.put(volume) }
+        for cut in cuts where plan.cutsToGiveBack.contains(cut.name) { await giveBack(cut) }
+        for target in plan.unfinished { work.cuts[target] = cuts.first { $0.name == target.description } }
         await keep(uploads)
         return plan.unfinished
     }
 
     /// Goes on with what the last process left, when the store is ready.
-    func takeUp(_ unfinished: [SnapshotID]) {
-        let jobs = unfinished.map { (id: $0, cut: work.cuts[$0], writer: effects.snapshots.beginWriting()) }
+    func takeUp(_ unfinished: [CopyTarget]) {
+        let jobs = unfinished.map { (target: $0, cut: work.cuts[$0], writer: effects.snapshots.beginWriting()) }
         let written = jobs.compactMap { job in job.cut.map { (cut: $0, writer: job.writer) } }
         let uploads = Array(work.uploads.values)
         work.preparation = Task { [effects, logger, end = work.end] in
@@ -98,7 +108,7 @@ extension Region {
                 logger.notice("\(count) objects of the snapshot store belonged to nothing; they are removed")
             }
         }
-        for job in jobs { beginCopying(job.id, job.cut, job.writer) }
+        for job in jobs { beginCopying(job.target, job.cut, job.writer) }
         takeUpSealed()
         takeUpRestores()
     }
@@ -120,7 +130,6 @@ extension Region {
     func endSnapshotWork() async {
         work.end.come()
         for cut in work.cuts.values { cut.cancel() }
-        for cut in work.copies.values { cut.cancel() }
         for task in work.tasks.active { task.progress.interrupt() }
         await finishHydrations()
         for job in work.jobs.values { await job.value }

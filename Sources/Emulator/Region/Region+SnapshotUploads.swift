@@ -84,7 +84,7 @@ extension Region {
     }
 
     private func beginCompleting(_ id: SnapshotID, _ upload: SnapshotUpload) {
-        work.jobs[id] = Task {
+        work.jobs[.snapshot(id)] = Task {
             do {
                 try await work.preparation?.value
                 let content = try await effects.writeManifest(of: upload, over: parent(of: id), upload.writer)
@@ -94,10 +94,10 @@ extension Region {
                 // What is not done by then, the next process takes up.
                 if work.end.isHere { return }
                 logger.error("\(id) could not be completed: \(error)")
-                await giveUp(id, "\(error)")
+                await giveUp(.snapshot(id), "\(error)")
                 await endGivenUp(id, upload)
             }
-            work.jobs[id] = nil
+            work.jobs[.snapshot(id)] = nil
         }
     }
 
@@ -127,11 +127,11 @@ extension Region {
     /// The snapshot fails, or goes if somebody wants it gone; then the upload ends in the background. The caller has taken
     /// it out of those that are written.
     func giveUp(_ id: SnapshotID, _ upload: SnapshotUpload, _ reason: String) async {
-        let failing = Task { await giveUp(id, reason) }
-        work.jobs[id] = Task {
+        let failing = Task { await giveUp(.snapshot(id), reason) }
+        work.jobs[.snapshot(id)] = Task {
             await failing.value
             await endGivenUp(id, upload)
-            work.jobs[id] = nil
+            work.jobs[.snapshot(id)] = nil
         }
         await failing.value
     }

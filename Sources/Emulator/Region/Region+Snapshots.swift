@@ -77,7 +77,7 @@ extension Region {
             for cut in cuts { await giveBack(cut) }
             throw error
         }
-        for (snapshot, cut) in zip(snapshots, cuts) { beginCopying(snapshot.id, cut) }
+        for (snapshot, cut) in zip(snapshots, cuts) { beginCopying(.snapshot(snapshot.id), cut) }
         return snapshots
     }
 
@@ -113,12 +113,12 @@ extension Region {
             let isUsable = last.content != nil || last.state == .pending && !last.isDeletionWanted
             return isUsable ? CutBase(name: last.id.rawValue, holder: last.id) : nil
         }
-        guard let origin = volume.origin else { return nil }
-        if !origin.isRestored { return CutBase(name: origin.manifest.hex, holder: nil) }
+        guard let origin = volume.origin, let manifest = origin.manifest else { return nil }
+        if !origin.isRestored { return CutBase(name: manifest.hex, holder: nil) }
         guard case .snapshot(let source) = origin.source, state.snapshots.snapshots[source]?.content != nil else {
             return nil
         }
-        return CutBase(name: origin.manifest.hex, holder: source)
+        return CutBase(name: manifest.hex, holder: source)
     }
 
     // MARK: Describe and tag
@@ -129,7 +129,7 @@ extension Region {
     }
 
     func report(_ snapshot: SnapshotRecord) -> Snapshot {
-        snapshot.report(copiedPercent: work.cuts[snapshot.id]?.progress.percent ?? 0)
+        snapshot.report(copiedPercent: work.cuts[.snapshot(snapshot.id)]?.progress.percent ?? 0)
     }
 
     func modifySnapshotTags(_ request: ModifySnapshotTagsRequest) async throws -> Snapshot {
@@ -173,8 +173,8 @@ extension Region {
         let reason = "It was deleted."
         if let upload = work.uploads.removeValue(forKey: id) {
             await giveUp(id, upload, reason)
-        } else if work.jobs[id] == nil {
-            await giveUp(id, reason)
+        } else if work.jobs[.snapshot(id)] == nil {
+            await giveUp(.snapshot(id), reason)
         }
     }
 

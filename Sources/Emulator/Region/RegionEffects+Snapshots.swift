@@ -24,10 +24,10 @@ extension RegionEffects {
 
     /// Lets volumes that are not restored find their blocks. One whose snapshot cannot be read stays without, and fails
     /// when it is opened; that harms no other.
-    func setSources(of restoring: [VolumeRecord], unreadable: (VolumeRecord, any Error) -> Void) {
-        for volume in restoring {
+    func setSources(of volumes: [VolumeRecord], unreadable: (VolumeRecord, any Error) -> Void) {
+        for volume in volumes where volume.state == .available {
             do {
-                if let source = try source(of: volume) { volumes.setSource(source, of: volume.fileName) }
+                if let source = try source(of: volume) { self.volumes.setSource(source, of: volume.fileName) }
             } catch {
                 unreadable(volume, error)
             }
@@ -36,8 +36,8 @@ extension RegionEffects {
 
     /// Where a volume's missing blocks are; `nil` when it has all.
     func source(of volume: VolumeRecord) throws -> SnapshotSource? {
-        guard let origin = volume.origin, !origin.isRestored else { return nil }
-        return SnapshotSource(snapshots, try snapshots.manifest(origin.manifest), title: origin.title)
+        guard let origin = volume.origin, let manifest = volume.neededManifest else { return nil }
+        return SnapshotSource(snapshots, try snapshots.manifest(manifest), title: origin.title)
     }
 
     /// Before anything is written into the store: holds what cuts and uploads that go on have put into it, and removes

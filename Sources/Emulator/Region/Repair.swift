@@ -1,7 +1,8 @@
 // What start-up does about a process that died half way: a pure plan from the catalog and the files.
 //
-// A create that was not answered is finished when its file is whole, and undone otherwise. A delete, detach or take-over that was decided is finished. A volume
-// without its file is in `error`. Carrying the plan out twice, or half and then again, gives the same.
+// A create that was not answered is finished when its file is whole, and undone otherwise. A copy of another volume that
+// is `creating` was answered: it stays. A delete, detach or take-over that was decided is finished. A volume without its
+// file is in `error`. Carrying the plan out twice, or half and then again, gives the same.
 //
 // A file of ours that belongs to no volume is removed when nothing was ever written to it: that is a create
 // whose row the power took. One with bytes is left alone: the order of the steps (row before file, file's
@@ -48,6 +49,9 @@ struct RepairPlan {
     ) throws(StorageError) {
         var volume = volume
         switch volume.state {
+        case .creating where volume.isBeingCopied:
+            // Whether it can go on, its cut tells (SnapshotRepairPlan); what is there of its file is made anew.
+            if files.contains(volume.fileName) { filesToRemove.append(volume.fileName) }
         case .creating where damage(of: volume, files: files, fits: fits) == nil:
             try volume.apply(.bytesMade)
             changes.append(.putVolume(volume))
@@ -131,6 +135,7 @@ struct RepairPlan {
     private mutating func lose(_ volume: inout VolumeRecord, _ damage: String) throws(StorageError) {
         changes += volume.attachments.map { .deleteAttachment($0.number) }
         try volume.apply(.bytesLost)
+        volume.failure = damage
         changes.append(.putVolume(volume))
         remarks.append("\(volume.id) is in state 'error': \(damage)")
     }

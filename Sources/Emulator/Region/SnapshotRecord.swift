@@ -91,8 +91,9 @@ enum SnapshotOrigin: Hashable, Sendable {
 /// Where a volume's first content came from.
 struct VolumeOrigin: Hashable, Sendable {
     var source: Source
-    /// What holds the blocks that the volume has not restored yet.
-    var manifest: Digest
+    /// What holds the blocks that the volume has not restored yet. Of a copy that is `creating`, what the original has
+    /// not restored yet, if anything; of one that failed, nothing.
+    var manifest: Digest?
     /// Until it has all its blocks, the volume counts as one reference of the manifest; then as none.
     var isRestored = false
     var initializationRateMiBps: Int?

@@ -1,8 +1,9 @@
-// What start-up does about snapshots that a process left `pending`: a pure plan from the catalog and the cuts.
+// What start-up does about snapshots that a process left `pending`, and copies of volumes that it left `creating`: a pure
+// plan from the catalog and the cuts.
 //
-// A cut is made before its snapshot's row, and given back after the row says how it ended. So a row without a cut
-// tells of a loss of power: the kernel's memory held what had not been copied, and the snapshot is in `error`. A cut
-// without a `pending` row belongs to a create that was not answered, or to a snapshot that has ended: it is given
+// A cut is made before the row of its snapshot or volume, and given back after the row says how it ended. So a row
+// without a cut tells of a loss of power: the kernel's memory held what had not been copied, and what the row tells of
+// is in `error`. A cut without such a row belongs to a create that was not answered, or to what has ended: it is given
 // back. What someone wanted gone goes now, unless another cut counts from it: then it goes when its blocks are in.
 // Carrying the plan out twice, or half and then again, gives the same.
 import BlockStore
@@ -18,12 +19,14 @@ struct SnapshotRepairPlan {
     /// What remains.
     var snapshots: [SnapshotRecord] = []
     /// Of these the blocks are still to be brought into the store, or the copy to be made.
-    var unfinished: [SnapshotID] = []
+    var unfinished: [CopyTarget] = []
+    /// Volumes that are in `error` now.
+    var failedCopies: [VolumeRecord] = []
     /// One transaction, before the cuts are given back.
     var changes: [CatalogChange] = []
     /// Manifests that lose a reference in that transaction, as often as they are here.
     var releases: [Digest] = []
-    /// By name, which is the snapshot's id.
+    /// By name, which is the snapshot's or the volume's id.
     var cutsToGiveBack: Set<String>
     /// For the log.
     var remarks: [String] = []
@@ -32,12 +35,13 @@ struct SnapshotRepairPlan {
     static let lostBlocks = "The machine stopped before the snapshot was sealed."
 
     /// - Parameters:
+    ///   - copies: volumes that are being copied.
     ///   - cuts: the names of those that can go on.
     ///   - bases: what those count from.
     ///   - isWritable: whether the blocks that were put into a snapshot, which is not sealed yet, are still there.
     init(
-        _ snapshots: [SnapshotRecord], cuts: Set<String>, bases: Set<String>, at time: Date,
-        isWritable: (SnapshotRecord) -> Bool
+        _ snapshots: [SnapshotRecord], copies: [VolumeRecord] = [], cuts: Set<String>, bases: Set<String>,
+        at time: Date, isWritable: (SnapshotRecord) -> Bool
     ) throws(StorageError) {
         cutsToGiveBack = cuts
         for snapshot in snapshots {
@@ -51,6 +55,7 @@ struct SnapshotRepairPlan {
                 goOn(snapshot)
             }
         }
+        for copy in copies { if cuts.contains(copy.id.rawValue) { goOn(copy) } else { fail(copy) } }
     }
 
     /// Why a pending one can never be completed; `nil` when it can.
@@ -71,7 +76,20 @@ struct SnapshotRepairPlan {
         cutsToGiveBack.remove(snapshot.id.rawValue)
         // Nobody but its writer can go on with one that is written block by block.
         if case .blocks = snapshot.origin { return }
-        unfinished.append(snapshot.id)
+        unfinished.append(.snapshot(snapshot.id))
+    }
+
+    private mutating func goOn(_ copy: VolumeRecord) {
+        cutsToGiveBack.remove(copy.id.rawValue)
+        unfinished.append(.volume(copy.id))
+    }
+
+    private mutating func fail(_ copy: VolumeRecord) {
+        let failed = copy.failed(Self.lostInstant)
+        releases += [copy.neededManifest].compactMap { $0 }
+        failedCopies.append(failed)
+        changes += failed.ownRows
+        remarks.append("\(copy.id) is in state 'error': \(Self.lostInstant)")
     }
 
     private mutating func delete(_ snapshot: SnapshotRecord) {

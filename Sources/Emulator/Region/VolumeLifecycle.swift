@@ -58,8 +58,9 @@ extension VolumeRecord {
     }
 
     /// A create that could neither be finished nor taken back ends in `error`, from where it can be deleted.
-    mutating func giveUp() {
+    mutating func giveUp(_ reason: String) {
         state = .error
+        failure = reason
     }
 
     /// Adds an attachment of an `available` volume.

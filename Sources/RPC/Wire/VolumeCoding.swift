@@ -25,6 +25,7 @@ extension Volume: WireValue {
             if let snapshotID { writer.field("snapshotID", snapshotID.rawValue) }
             if let sourceVolumeID { writer.field("sourceVolumeID", sourceVolumeID.rawValue) }
             writer.field("state", state.rawValue)
+            if let stateMessage { writer.field("stateMessage", stateMessage) }
             writer.name("tags")
             writer.object { writer in
                 for (key, value) in tags.sorted(by: { $0.key < $1.key }) { writer.field(key, value) }
@@ -40,6 +41,7 @@ extension Volume: WireValue {
         var id: String?
         var zone: String?
         var state: State?
+        var stateMessage: String?
         var type: String?
         var sizeGiB: Int?
         var createTime: Date?
@@ -59,6 +61,7 @@ extension Volume: WireValue {
             case "id": id = try reader.string()
             case "zone": zone = try reader.string()
             case "state": state = try reader.enumeration()
+            case "stateMessage": stateMessage = try reader.optionalString()
             case "type": type = try reader.string()
             case "sizeGiB": sizeGiB = try reader.integer()
             case "createTime": createTime = try reader.date()
@@ -78,8 +81,9 @@ extension Volume: WireValue {
         }
         self.init(
             id: VolumeID(try reader.required(id, "id")), zone: ZoneName(try reader.required(zone, "zone")),
-            state: try reader.required(state, "state"), type: VolumeType(try reader.required(type, "type")),
-            sizeGiB: try reader.required(sizeGiB, "sizeGiB"), iops: iops, throughputMiBps: throughputMiBps,
+            state: try reader.required(state, "state"), stateMessage: stateMessage,
+            type: VolumeType(try reader.required(type, "type")), sizeGiB: try reader.required(sizeGiB, "sizeGiB"),
+            iops: iops, throughputMiBps: throughputMiBps,
             snapshotID: snapshotID.map { SnapshotID($0) }, sourceVolumeID: sourceVolumeID.map { VolumeID($0) },
             volumeInitializationRateMiBps: rateMiBps, isFastRestored: isFastRestored, initialization: initialization,
             isEncrypted: isEncrypted,

@@ -27,18 +27,27 @@ struct Controller: Sendable {
     /// By name: the same wish gives the same volume.
     func create(_ request: CSI.CreateVolume.Parameters) async throws -> CSI.CreateVolume.Result {
         let wish = try VolumeWish(request)
-        if let volume = try await existing(wish) { return .init(volume: .init(volume)) }
+        if let volume = try await existing(wish) { return try await answer(volume) }
         do {
             let request = try wish.request(of: try await content(of: wish), defaultZone: instance.zone)
-            return .init(volume: .init(try await host.create(request).volume))
+            return try await answer(try await host.create(request).volume)
         } catch let error as StorageError where error.code == .volumeDuplicate {
             // Somebody was faster.
             guard let volume = try await existing(wish) else { throw error }
-            return .init(volume: .init(volume))
+            return try await answer(volume)
         } catch let error as StorageError where error.code == .zoneNotFound {
             throw RPCError(error, status: .invalidArgument)
         } catch let error as StorageError where error.code == .invalidParameterValue && isAboutSize(error) {
             throw RPCError(error, status: .outOfRange)
+        }
+    }
+
+    /// When it can be used. Until then the operation is pending, and who asked asks again.
+    private func answer(_ volume: Volume) async throws -> CSI.CreateVolume.Result {
+        do {
+            return .init(volume: .init(try await host.sound(volume)))
+        } catch let error as StorageError where error.code == .deadlineExceeded {
+            throw RPCError(error, status: .aborted)
         }
     }
 
@@ -74,6 +83,9 @@ struct Controller: Sendable {
             try await driver.deleteVolume(VolumeID(id))
         } catch let error as StorageError where isUnknown(error) {
             // Deleted is deleted.
+        } catch let error as StorageError where error.code == .incorrectState {
+            // It is being made, or deleted.
+            throw RPCError(error, status: .aborted)
         }
         return Empty()
     }

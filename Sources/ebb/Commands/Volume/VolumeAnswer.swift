@@ -40,7 +40,8 @@ enum VolumeAnswer {
         switch host.volume.state {
         case .inUse: host.device == nil ? "unavailable" : "attached"
         case .available: "available"
-        case .creating, .deleting, .deleted, .error: host.volume.state.rawValue
+        case .creating: host.volume.initialization.map { "creating \($0.progressPercent)%" } ?? "creating"
+        case .deleting, .deleted, .error: host.volume.state.rawValue
         }
     }
 

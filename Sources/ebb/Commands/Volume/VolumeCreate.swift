@@ -51,7 +51,7 @@ struct VolumeCreate: SessionCommand {
         help: ArgumentHelp("A tag of the volume; may be repeated.", valueName: "key=value"))
     var tags: [String] = []
     @Flag(name: .customLong("encrypted"), help: "Say that the volume is encrypted, as EC2 does.") var encrypted = false
-    @Flag(name: .customLong("runasync"), help: "Taken for REX-Ray's sake; creating does not wait anyway.")
+    @Flag(name: .customLong("runasync"), help: "Do not wait until a copy of a volume can be used.")
     var runAsync = false
     @Flag(name: .customLong("attach"), help: "Attach the volume afterwards.") var attach = false
     @Flag(
@@ -115,7 +115,8 @@ struct VolumeCreate: SessionCommand {
         request.name = name.isEmpty ? nil : name
         request.clientToken = SystemRandom().hexDigits(32)
         session.log.info("Waiting for volume creation to complete")
-        let volume = try session.call(Ebb.CreateHostVolume.self, request, doing: "creating volume \(name)")
+        let made = try session.call(Ebb.CreateHostVolume.self, request, doing: "creating volume \(name)")
+        let volume = runAsync ? made : try session.sound(made)
         let reference = VolumeReference.id(volume.volume.id)
         if mount {
             _ = try session.call(Ebb.MountVolume.self, .init(volume: reference), doing: "mounting volume \(name)")
