@@ -32,14 +32,16 @@ public final class EmulatorDriver: StorageDriver {
     ) async throws {
         try await self.init(
             configuration: configuration, stateDirectory: stateDirectory, exports: exports, volumes: exports.volumes,
-            places: places, clock: clock, random: random, logger: logger, beforeStep: { _ in })
+            places: places, clock: clock, random: random, logger: logger)
     }
 
-    /// As the public one, with any exports and a hook that lets tests end the "process" before any step.
+    /// As the public one, with any exports, small batches of references, and a hook that lets tests end the "process"
+    /// before any step.
     init(
         configuration: RegionConfiguration, stateDirectory: FilePath, exports: any RegionExports,
         volumes: TrackedVolumes, places: SnapshotPlaceFinder? = nil, clock: any Clock, random: any RandomSource,
-        logger: Logger, beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void
+        logger: Logger, referencesPerBatch: Int = RegionEffects.defaultReferencesPerBatch,
+        beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in }
     ) async throws {
         let catalog = try Catalog(path: stateDirectory.appending("catalog.sqlite"))
         let snapshots = try SnapshotStore(directory: stateDirectory.appending("snapshots"))
@@ -48,7 +50,8 @@ public final class EmulatorDriver: StorageDriver {
         let effects = RegionEffects(
             catalog: catalog, volumes: volumes, snapshots: snapshots, uploads: uploads, exports: exports,
             tree: configuration.mountPoint, logger: logger, places: places ?? directoryPlaces(clock),
-            copyWorkers: configuration.snapshots.copyWorkers, beforeStep: beforeStep)
+            copyWorkers: configuration.snapshots.copyWorkers, referencesPerBatch: referencesPerBatch,
+            beforeStep: beforeStep)
         region = try await Region(
             configuration: configuration, effects: effects, clock: clock, random: random, logger: logger)
         keeper = Self.keep(region, clock, after: { _ in Region.creditInterval }) {

@@ -350,8 +350,11 @@ private final class Finding {
         var known: Set<Digest> = []
         for (key, snapshot) in promises.after.snapshots {
             do {
-                var names: Set<Digest> = []
-                try store.forEachReference(of: snapshot.manifest.name) { name, _ in names.insert(name).inserted }
+                let manifest = try store.manifest(snapshot.manifest.name)
+                var names: Set<Digest> = [manifest.name]
+                try store.forEachReference(of: manifest, segments: 0..<manifest.segmentCount) { name, _ in
+                    names.insert(name).inserted
+                }
                 known.formUnion(names)
             } catch let error as SnapshotStoreError {
                 // Committed only after the image was taken.

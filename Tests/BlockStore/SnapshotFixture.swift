@@ -54,7 +54,10 @@ struct SnapshotFixture {
     /// Counts and verifies everything, while nothing else happens.
     func check(_ holders: [(id: String, manifest: Digest)], recorded: [Digest: Int]) throws -> CheckReport {
         var count = ReferenceCount()
-        for holder in holders { try count.add(holder.manifest, in: store) }
+        for manifest in Set(holders.map(\.manifest)) {
+            let references = holders.count { $0.manifest == manifest }
+            try count.set(manifest, to: CountedTree(references: references, segmentCount: .max), in: store)
+        }
         var report = CheckReport(objectCount: count.objectCount)
         try store.verify(count, failed: { report.failures[$0] = $1 }, progress: { _, _ in })
         report.uses = try store.uses(of: Set(report.failures.keys), by: holders, limit: .max, check: {}).listed

@@ -11,21 +11,27 @@ private struct Counts {
     var counts: [Digest: Int] = [:]
 
     mutating func add(_ manifest: Digest, _ store: SnapshotStore) throws {
-        try store.forEachReference(of: manifest) { name, _ in
+        func add(_ name: Digest) -> Bool {
             counts[name, default: 0] += 1
             return counts[name] == 1
         }
+        guard add(manifest) else { return }
+        let whole = try store.manifest(manifest)
+        try store.forEachReference(of: whole, segments: 0..<whole.segmentCount) { name, _ in add(name) }
     }
 
     /// Gives the objects that nothing refers to any more.
     mutating func remove(_ manifest: Digest, _ store: SnapshotStore) throws -> [Digest] {
         var gone: [Digest] = []
-        try store.forEachReference(of: manifest) { name, _ in
+        func take(_ name: Digest) -> Bool {
             let left = (counts[name] ?? 0) - 1
             counts[name] = left == 0 ? nil : left
             if left == 0 { gone.append(name) }
             return left == 0
         }
+        guard take(manifest) else { return gone }
+        let whole = try store.manifest(manifest)
+        try store.forEachReference(of: whole, segments: 0..<whole.segmentCount) { name, _ in take(name) }
         return gone
     }
 }

@@ -235,7 +235,9 @@ import Testing
 
     private func segmentName(_ index: Int, of manifest: Digest, in region: TestRegion) async throws -> Digest {
         var names: [Digest] = []
-        try await region.driver.region.effects.snapshots.forEachReference(of: manifest) { name, kind in
+        let store = await region.driver.region.effects.snapshots
+        let whole = try store.manifest(manifest)
+        try store.forEachReference(of: whole, segments: 0..<whole.segmentCount) { name, kind in
             if kind == .segment { names.append(name) }
             return true
         }

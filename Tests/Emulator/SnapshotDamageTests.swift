@@ -31,8 +31,11 @@ extension TestRegion {
     /// The objects of a snapshot's tree.
     func objects(of id: SnapshotID, _ kind: ObjectKind) async throws -> [Digest] {
         let content = try #require(await driver.region.state.snapshots.snapshots[id]?.content)
+        if kind == .manifest { return [content.manifest] }
+        let store = await driver.region.effects.snapshots
+        let manifest = try store.manifest(content.manifest)
         var names: [Digest] = []
-        try await driver.region.effects.snapshots.forEachReference(of: content.manifest) { name, found in
+        try store.forEachReference(of: manifest, segments: 0..<manifest.segmentCount) { name, found in
             if found == kind { names.append(name) }
             return true
         }

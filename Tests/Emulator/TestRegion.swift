@@ -25,9 +25,11 @@ struct TestRegion: Sendable {
     var catalogPath: FilePath { directory.appending("catalog.sqlite") }
 
     /// Opens the region whose state lies in `directory`, with the clock and ids of an earlier life.
+    ///
+    /// - Parameter referencesPerBatch: so few that the smallest tree of more than a segment is counted in batches.
     static func open(
         _ directory: FilePath, clock: VirtualClock = VirtualClock(), random: SeededRandom = SeededRandom(seed: 1),
-        modification: ModificationPolicy = ModificationPolicy(), boot: String = "boot-1",
+        modification: ModificationPolicy = ModificationPolicy(), boot: String = "boot-1", referencesPerBatch: Int = 1,
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in },
         places: SnapshotPlaceFinder? = nil
     ) async throws -> TestRegion {
@@ -40,7 +42,7 @@ struct TestRegion: Sendable {
             configuration: RegionConfiguration(mountPoint: "/mnt/ebb", modification: modification),
             stateDirectory: directory,
             exports: exports, volumes: volumes, places: places, clock: clock, random: random, logger: logger,
-            beforeStep: beforeStep)
+            referencesPerBatch: referencesPerBatch, beforeStep: beforeStep)
         return TestRegion(
             directory: directory, clock: clock, random: random, exports: exports, volumes: volumes, driver: driver,
             modification: modification)

@@ -377,9 +377,11 @@ private let description = #"{"name":"ä"}"#
 
 extension SnapshotStore {
     /// All that a manifest refers to, and itself.
-    fileprivate func objects(of manifest: Manifest) throws -> Set<Digest> {
-        var names: Set<Digest> = []
-        try forEachReference(of: manifest.name) { name, _ in names.insert(name).inserted }
+    func objects(of manifest: Manifest) throws -> Set<Digest> {
+        var names: Set<Digest> = [manifest.name]
+        try forEachReference(of: manifest, segments: 0..<manifest.segmentCount) { name, _ in
+            names.insert(name).inserted
+        }
         return names
     }
 }

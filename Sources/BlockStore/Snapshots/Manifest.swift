@@ -29,6 +29,7 @@ public struct Manifest: Hashable, Sendable {
         name = unsafe Digest(of: bytes.span.bytes)
     }
 
+    public var segmentCount: Int { segments.count }
     public var blockCount: Int { VolumeBlock.count(sizeBytes: volumeSizeBytes) }
 
     func segmentName(_ index: Int) -> Digest? {

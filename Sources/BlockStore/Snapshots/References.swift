@@ -1,10 +1,11 @@
 // Which objects a snapshot refers to, and what changes when it comes or goes. The counts themselves are the catalog's.
 
 extension SnapshotStore {
-    /// Walks over the references that come with a manifest, or go with it.
+    /// Walks over the references that come with some of a manifest's segments, or go with them.
     ///
-    /// A snapshot refers to its manifest once; an object that is there refers to each object that it names, as often as
-    /// it names it. So an object's references change only when those of what is above it begin or end:
+    /// A manifest that is counted refers to each of its segments as often as it names it, and a segment that anything
+    /// refers to does so to each of its blocks. So a block's references change only when those of a segment begin or
+    /// end:
     ///
     /// ```
     /// coming: count += 1; true when it was 0        going: count -= 1; true when it is 0 now
@@ -13,27 +14,16 @@ extension SnapshotStore {
     /// An object whose count went to 0 may be removed when the change has been committed; not before, since a walk
     /// that is done again reads it.
     ///
-    /// - Parameter change: changes one object's count by one, and says whether what it names changes too. For a
-    ///   block the answer means nothing.
+    /// - Parameters:
+    ///   - places: which of the manifest's segments.
+    ///   - change: changes one object's count by one, and says whether what it names changes too. For a block the
+    ///     answer means nothing.
+    ///   - unreadable: told of a segment that cannot be followed, and why; the walk goes on after it.
     public func forEachReference(
-        of manifest: Digest, _ change: (Digest, ObjectKind) throws -> Bool
+        of manifest: Manifest, segments places: Range<Int>, _ change: (Digest, ObjectKind) throws -> Bool,
+        unreadable: (Digest, SnapshotStoreError) throws -> Void = { _, error in throw error }
     ) throws {
-        try forEachReference(of: manifest, change) { _, error in throw error }
-    }
-
-    /// - Parameter unreadable: told of what cannot be followed, and why; the walk goes on after it.
-    public func forEachReference(
-        of manifest: Digest, _ change: (Digest, ObjectKind) throws -> Bool,
-        unreadable: (Digest, SnapshotStoreError) throws -> Void
-    ) throws {
-        guard try change(manifest, .manifest) else { return }
-        let entries: [Manifest.Entry]
-        do throws(SnapshotStoreError) {
-            entries = try self.manifest(manifest).segments
-        } catch {
-            return try unreadable(manifest, error)
-        }
-        for entry in entries where try change(entry.name, .segment) {
+        for entry in manifest.segments[places] where try change(entry.name, .segment) {
             let names: [Digest?]
             do throws(SnapshotStoreError) {
                 names = try segment(entry.name).names

@@ -1,4 +1,5 @@
 // One row's change. A transition of the region is a list of them, applied in order in one transaction.
+import BlockStore
 import Driver
 import GRDB
 
@@ -27,6 +28,8 @@ enum CatalogChange: Sendable, Hashable {
     case putOrigin(VolumeNumber, VolumeOrigin)
     case putFastRestore(FastRestoreRecord)
     case addReferences(ObjectReferences)
+    case putPartialTree(PartialTree)
+    case deletePartialTree(Digest)
     /// Kept once and for all.
     case putTokenKey(TokenKey)
 }
@@ -85,6 +88,10 @@ extension CatalogChange {
             try restore.put(to: database)
         case .addReferences(let references):
             try references.add(to: database)
+        case .putPartialTree(let tree):
+            try tree.put(to: database)
+        case .deletePartialTree(let manifest):
+            try database.run("DELETE FROM partialTrees WHERE manifest = ?", [manifest.data])
         case .putTokenKey(let key):
             try key.put(to: database)
         }

@@ -25,6 +25,9 @@ enum CatalogSchema {
         migrator.registerMigration("6: lineages of snapshots, keys of tokens") { database in
             try database.execute(sql: version6)
         }
+        migrator.registerMigration("7: trees that are counted in part") { database in
+            try database.execute(sql: version7)
+        }
         migrator.registerMigration("8: volumes that are being copied, reasons of failures") { database in
             try database.execute(sql: version8)
         }
@@ -54,6 +57,14 @@ enum CatalogSchema {
         FROM volumeOrigins;
         DROP TABLE volumeOrigins;
         ALTER TABLE newVolumeOrigins RENAME TO volumeOrigins;
+        """
+
+    /// See `PartialTree`. A row counts as one reference of its manifest.
+    private static let version7 = """
+        CREATE TABLE partialTrees (
+            manifest BLOB NOT NULL PRIMARY KEY CHECK (length(manifest) = 32),
+            segmentCount INTEGER NOT NULL CHECK (segmentCount >= 0)
+        ) STRICT, WITHOUT ROWID;
         """
 
     /// A lineage that is NULL begins with what its row is about, or with what that came from.

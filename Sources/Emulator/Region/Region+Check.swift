@@ -49,21 +49,35 @@ extension Region {
         defer { end(writer) }
         // From here on: what refers now can be read as long as it is held.
         writer.holdAll()
-        var picture = manifestReferences
-        var count = try await effects.count(picture, progress)
+        var count = try await effects.count(try await countedTrees(effects.partialTrees()), progress)
+        var partial: [PartialTree] = []
         var suspects = try await effects.suspects(count, progress)
         // Who adds a reference of a manifest that has one holds no key of the counts, and the catalog knows of it a
         // moment before the region does.
         for attempt in 0..<Self.countAttempts {
             if attempt > 0 { try await effects.waitForCommits() }
-            (picture, count, suspects) = try await exclusively(.references) { [picture, count, suspects] region in
-                let now = region.manifestReferences
-                let (new, doubtful) = try await region.effects.follow(picture, to: now, count, suspects)
-                return (now, new, doubtful)
+            (partial, count, suspects) = try await exclusively(.references) { [count, suspects] region in
+                let partial = try await region.effects.partialTrees()
+                let (new, doubtful) = try await region.effects.follow(
+                    to: region.countedTrees(partial), count, suspects)
+                return (partial, new, doubtful)
             }
             if suspects.isEmpty { break }
         }
-        return (count, try await effects.miscounts(suspects, count))
+        // A row is where nothing else refers to the manifest.
+        let wrong = partial.filter { count.count(of: $0.manifest) > 1 }
+        return (count, try await effects.miscounts(suspects, count) + wrong.map { .notPartial($0) })
+    }
+
+    /// What is to be counted of each manifest's tree.
+    private func countedTrees(_ partial: [PartialTree]) -> [Digest: CountedTree] {
+        var trees: [Digest: CountedTree] = [:]
+        for tree in partial { trees[tree.manifest] = CountedTree(references: 1, segmentCount: tree.segmentCount) }
+        for reference in manifestReferences {
+            let references = trees[reference.manifest]?.references ?? 0
+            trees[reference.manifest] = CountedTree(references: references + 1, segmentCount: .max)
+        }
+        return trees
     }
 
     private static let countAttempts = 3

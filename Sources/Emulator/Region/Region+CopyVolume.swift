@@ -77,6 +77,7 @@ extension Region {
 
     /// All blocks are in the store, durable.
     func complete(_ id: VolumeID, _ content: SnapshotContent) async throws {
+        try await countTree(of: content.manifest, check: work.end.check)
         try await exclusively(.volume(id)) { try await $0.completeAlone(id, content) }
     }
 
@@ -103,14 +104,13 @@ extension Region {
 
     /// Commits what becomes of a copy, and which manifest it refers to. The caller has its key.
     private func exchange(_ copy: VolumeRecord, for volume: VolumeRecord) async throws {
-        let references = try await exclusively(.references) { region in
-            let references = try await region.effects.referenceDelta(
+        try await exclusively(.references) { region in
+            let references = try await region.effects.referenceChanges(
                 coming: [volume.neededManifest].compactMap { $0 }, going: [copy.neededManifest].compactMap { $0 })
-            try await region.effects.commit(volume.ownRows + references.changes)
-            return references
+            try await region.effects.commit(volume.ownRows + references)
         }
         state.put(volume)
-        remove(references.losing)
+        removeLitter()
     }
 }
 

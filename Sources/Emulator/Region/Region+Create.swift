@@ -169,8 +169,8 @@ extension Region {
     /// A volume that needs a manifest gains a reference of it. The caller has the key of a snapshot or volume which has
     /// one already.
     func rows(ofNew volume: VolumeRecord, _ token: ClientTokenRecord?) async throws -> [CatalogChange] {
-        let references = try await effects.referenceDelta(coming: [volume.neededManifest].compactMap { $0 })
-        return forgetExpiredTokens() + volume.ownRows + (token.map { [.putToken($0)] } ?? []) + references.changes
+        let references = try await effects.referenceChanges(coming: [volume.neededManifest].compactMap { $0 })
+        return forgetExpiredTokens() + volume.ownRows + (token.map { [.putToken($0)] } ?? []) + references
     }
 
     /// Takes a create back. What cannot be undone now is settled at the next start.
@@ -182,13 +182,13 @@ extension Region {
         do {
             try await effects.removeBytes(volume.fileName)
             if hasRow {
-                let references = try await effects.referenceDelta(going: [volume.neededManifest].compactMap { $0 })
+                let references = try await effects.referenceChanges(going: [volume.neededManifest].compactMap { $0 })
                 let returned = credit?.givenBack
                 try await effects.commit(
                     [.deleteVolume(volume.number)] + (token.map { [.deleteToken($0.token)] } ?? [])
-                        + references.changes + (returned.map { [.putFastRestore($0)] } ?? []))
+                        + references + (returned.map { [.putFastRestore($0)] } ?? []))
                 if let returned { state.put(returned) }
-                work.litter += references.losing
+                removeLitter()
             }
             state.remove(volume.id)
         } catch {

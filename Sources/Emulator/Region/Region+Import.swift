@@ -26,7 +26,7 @@ extension Region {
         }
         try checkImport(wish)
         return try begin(.import, at: file.path.string) { region, progress in
-            try await region.takeIn { region, writer in
+            try await region.takeIn(progress) { region, writer in
                 (wish, try await region.effects.bringIn(file, wish, writer, progress))
             }
         }
@@ -39,6 +39,7 @@ extension Region {
 
     /// Brings a snapshot's objects into the store, then makes it.
     func takeIn(
+        _ progress: SnapshotTaskProgress,
         _ bringIn: (isolated Region, SnapshotWriter) async throws -> (ImportWish, SnapshotContent)
     ) async throws -> SnapshotTaskResult {
         let writer = effects.snapshots.beginWriting()
@@ -46,6 +47,7 @@ extension Region {
         do {
             try await work.preparation?.value
             let (wish, content) = try await bringIn(self, writer)
+            try await countTree(of: content.manifest, check: progress.check)
             let names = try Self.nameKeys([wish.tags], in: configuration.name)
             let id = try await exclusively([.references] + names) { try await $0.keep(wish, content) }
             return SnapshotTaskResult(snapshotID: id)
@@ -62,8 +64,8 @@ extension Region {
             origin: .imported(wish.description.volumeID), sizeGiB: wish.description.volumeSizeGiB,
             startTime: wish.description.startTime, text: wish.text, tags: wish.tags)
         _ = try snapshot.apply(.copied(content, at: currentTime()))
-        let references = try await effects.referenceDelta(coming: [content.manifest])
-        try await effects.commit([.putSnapshot(snapshot)] + references.changes)
+        let references = try await effects.referenceChanges(coming: [content.manifest])
+        try await effects.commit([.putSnapshot(snapshot)] + references)
         state.snapshots.put(snapshot)
         return snapshot.id
     }

@@ -36,7 +36,7 @@ extension Region {
     func startPull(_ request: SnapshotTaskRequest) throws -> SnapshotTask {
         let place = try effects.place(of: request)
         return try begin(.pull, at: place.location) { region, progress in
-            try await region.takeIn { region, writer in
+            try await region.takeIn(progress) { region, writer in
                 do {
                     return try await region.pull(request, from: place, writer, progress)
                 } catch {

@@ -127,10 +127,10 @@ extension Region {
     /// Commits changes with which a volume does not need its manifest any more. The caller has the volume's key.
     func release(_ manifest: Digest?, with changes: [CatalogChange]) async throws {
         guard let manifest else { return try await effects.commit(changes) }
-        let references = try await exclusively(.references) { region in
+        try await exclusively(.references) { region in
             try await region.handOver(manifest, of: [manifest.hex], going: [manifest], with: changes)
         }
-        remove(references.losing)
+        removeLitter()
     }
 
     // MARK: How far it is

@@ -1,8 +1,9 @@
 // How the bytes of a snapshot, or of a copy of a volume, come into the store, and how a snapshot ends.
 //
 // Each has a task. For one that was cut: the snapshot that it counts from ends first, then the blocks are copied on a
-// thread for that, then the manifest is written, all of it made durable, and one transaction completes the snapshot, or
-// the volume, and counts the references. Only then is the cut given back, and what was written may be removed again.
+// thread for that, then the manifest is written, all of it made durable, its references are counted in batches, and one
+// transaction completes the snapshot, or the volume, with the rest of them. Only then is the cut given back, and what
+// was written may be removed again.
 // When it cannot be completed, one transaction says so, and the volume that was cut goes on.
 //
 // What a pending snapshot counts from may be deleted meanwhile: the deletion hands its reference of the manifest to
@@ -76,25 +77,24 @@ extension Region {
 
     /// All blocks are in the store, durable.
     func complete(_ id: SnapshotID, _ content: SnapshotContent) async throws {
-        let references = try await exclusively(.references) { region in
+        try await countTree(of: content.manifest, check: work.end.check)
+        try await exclusively(.references) { region in
             try await region.exclusively(.snapshot(id)) { try await $0.completeAlone(id, content) }
         }
-        remove(references.losing)
+        removeLitter()
     }
 
-    private func completeAlone(_ id: SnapshotID, _ content: SnapshotContent) async throws -> ReferenceDelta {
+    private func completeAlone(_ id: SnapshotID, _ content: SnapshotContent) async throws {
         let former = try state.snapshots.snapshot(id)
         var snapshot = former
         guard case .stays = try snapshot.apply(.copied(content, at: currentTime())) else {
-            var references = try await takeAway(former, leaving: content.manifest)
-            references.losing += try await effects.names(below: content.manifest)
-            return references
+            // All that it brought is counted, and taken back like that of any snapshot.
+            return try await takeAway(former, holding: content.manifest, coming: [content.manifest])
         }
-        let references = try await effects.referenceDelta(
+        let references = try await effects.referenceChanges(
             coming: [content.manifest], going: [former.base].compactMap { $0 })
-        try await effects.commit([.putSnapshot(snapshot)] + references.changes)
+        try await effects.commit([.putSnapshot(snapshot)] + references)
         state.snapshots.put(snapshot)
-        return references
     }
 
     /// It will never be completed. If even that cannot be written down, the next start finds out.
@@ -116,10 +116,10 @@ extension Region {
     }
 
     private func fail(_ id: SnapshotID, _ reason: String) async throws {
-        let references = try await exclusively(.references) { region in
+        try await exclusively(.references) { region in
             try await region.exclusively(.snapshot(id)) { try await $0.failAlone(id, reason) }
         }
-        remove(references.losing)
+        removeLitter()
     }
 
     /// A cut that cannot be given back now is given back at the next start.
@@ -131,34 +131,31 @@ extension Region {
         }
     }
 
-    private func failAlone(_ id: SnapshotID, _ reason: String) async throws -> ReferenceDelta {
+    private func failAlone(_ id: SnapshotID, _ reason: String) async throws {
         let former = try state.snapshots.snapshot(id)
         var snapshot = former
         guard case .stays = try snapshot.apply(.failed(at: currentTime(), reason: reason)) else {
             return try await takeAway(former)
         }
-        let references = try await effects.referenceDelta(going: [former.base].compactMap { $0 })
-        try await effects.commit([.putSnapshot(snapshot)] + references.changes)
+        let references = try await effects.referenceChanges(going: [former.base].compactMap { $0 })
+        try await effects.commit([.putSnapshot(snapshot)] + references)
         state.snapshots.put(snapshot)
-        return references
     }
 
     /// Removes a snapshot; those that count from it get a reference of its manifest each. The caller has the keys of
     /// the references and of the snapshot.
     ///
     /// - Parameters:
-    ///   - held: the manifest that it refers to.
-    ///   - left: the manifest that it would refer to if it stayed.
+    ///   - manifest: what it refers to, besides its base.
+    ///   - coming: that, if it does so only from now on.
     func takeAway(
-        _ snapshot: SnapshotRecord, holding held: Digest? = nil, leaving left: Digest? = nil
-    ) async throws -> ReferenceDelta {
-        let manifest = held ?? left
-        let references = try await handOver(
-            manifest, of: [snapshot.id.rawValue] + [manifest?.hex].compactMap { $0 },
-            going: [held, snapshot.base].compactMap { $0 }, with: [.deleteSnapshot(snapshot.number)])
+        _ snapshot: SnapshotRecord, holding manifest: Digest? = nil, coming: [Digest] = []
+    ) async throws {
+        try await handOver(
+            manifest, of: [snapshot.id.rawValue] + [manifest?.hex].compactMap { $0 }, coming: coming,
+            going: [manifest, snapshot.base].compactMap { $0 }, with: [.deleteSnapshot(snapshot.number)])
         state.snapshots.remove(snapshot.id)
         state.fastRestores.removeAll { $0.snapshot == snapshot.id }
-        return references
     }
 
     /// Gives references back, in one transaction with other changes. The pending snapshots that count from a manifest,
@@ -166,12 +163,13 @@ extension Region {
     ///
     /// - Parameters:
     ///   - names: what the manifest is called as the base of a cut.
+    ///   - coming: the manifests of which a reference comes before.
     ///   - going: the manifests of which a reference goes.
     func handOver(
-        _ manifest: Digest?, of names: [String], going: [Digest], with changes: [CatalogChange]
-    ) async throws -> ReferenceDelta {
+        _ manifest: Digest?, of names: [String], coming: [Digest] = [], going: [Digest], with changes: [CatalogChange]
+    ) async throws {
         let dependents = pending { names.contains($0) }
-        return try await exclusively(dependents.map { .snapshot($0) }) { region in
+        try await exclusively(dependents.map { .snapshot($0) }) { region in
             var heirs: [SnapshotRecord] = []
             for id in dependents {
                 // One that has ended meanwhile needs nothing any more.
@@ -179,10 +177,10 @@ extension Region {
                 heir.base = manifest
                 heirs.append(heir)
             }
-            let references = try await region.effects.referenceDelta(coming: heirs.compactMap(\.base), going: going)
-            try await region.effects.commit(changes + heirs.map { .putSnapshot($0) } + references.changes)
+            let references = try await region.effects.referenceChanges(
+                coming: coming + heirs.compactMap(\.base), going: going)
+            try await region.effects.commit(changes + heirs.map { .putSnapshot($0) } + references)
             for heir in heirs { region.state.snapshots.put(heir) }
-            return references
         }
     }
 
@@ -201,47 +199,4 @@ extension Region {
             work.cuts[.snapshot(snapshot.id)]?.cancel()
         }
     }
-
-    // MARK: What nothing needs any more
-
-    /// Removes objects that may not be needed any more, in the background.
-    func remove(_ names: [Digest]) {
-        work.litter += names
-        removeLitter()
-    }
-
-    /// What a writer may be about to refer to stays until that one has ended, and this is called again.
-    func removeLitter() {
-        guard !work.litter.isEmpty || work.removal != nil, !work.end.isHere else { return }
-        if work.removal != nil {
-            work.removesAgain = true
-            return
-        }
-        work.removesAgain = false
-        work.removal = Task {
-            let kept = await removeAll()
-            work.litter += kept
-            work.removal = nil
-            if work.removesAgain { removeLitter() }
-        }
-    }
-
-    /// Gives what has to stay for now.
-    private func removeAll() async -> [Digest] {
-        var kept: [Digest] = []
-        do {
-            try await work.preparation?.value
-            while !work.end.isHere, !work.litter.isEmpty {
-                let batch = Array(work.litter.suffix(Self.removalBatch))
-                work.litter.removeLast(batch.count)
-                kept += try await effects.remove(batch)
-            }
-        } catch {
-            logger.error("what snapshots left could not be removed, and is at the next start: \(error)")
-        }
-        return kept
-    }
-
-    /// So many that ending the region does not wait for long.
-    private static let removalBatch = 256
 }

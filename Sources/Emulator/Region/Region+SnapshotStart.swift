@@ -87,8 +87,8 @@ extension Region {
             bases: Set(cuts.compactMap(\.base)), at: currentTime(),
             isWritable: { uploads[$0.id] != nil })
         for remark in plan.remarks { logger.warning("start-up repair: \(remark)") }
-        let references = try await effects.referenceDelta(going: plan.releases)
-        if !plan.changes.isEmpty { try await effects.commit(plan.changes + references.changes) }
+        let references = try await effects.referenceChanges(going: plan.releases)
+        if !plan.changes.isEmpty { try await effects.commit(plan.changes + references) }
         state.snapshots = SnapshotIndex(plan.snapshots)
         for volume in plan.failedCopies { state.put(volume) }
         for cut in cuts where plan.cutsToGiveBack.contains(cut.name) { await giveBack(cut) }
@@ -111,6 +111,7 @@ extension Region {
         for job in jobs { beginCopying(job.target, job.cut, job.writer) }
         takeUpSealed()
         takeUpRestores()
+        removeLitter()
     }
 
     // MARK: The end

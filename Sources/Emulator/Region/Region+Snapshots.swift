@@ -162,10 +162,10 @@ extension Region {
             await giveUpIfIdle(id)
             return
         }
-        let references = try await exclusively(.references) { region in
+        try await exclusively(.references) { region in
             try await region.exclusively(.snapshot(id)) { try await $0.deleteAlone(id) }
         }
-        remove(references.losing)
+        removeLitter()
     }
 
     /// One that nothing in the background will end ends now.
@@ -191,12 +191,12 @@ extension Region {
         }
     }
 
-    private func deleteAlone(_ id: SnapshotID) async throws -> ReferenceDelta {
+    private func deleteAlone(_ id: SnapshotID) async throws {
         var snapshot = try state.snapshots.snapshot(id)
         guard case .goes = try snapshot.apply(.deletionBegan) else {
             throw StorageError.wrongSnapshotState(snapshot.state)
         }
-        return try await takeAway(snapshot, holding: snapshot.content?.manifest)
+        try await takeAway(snapshot, holding: snapshot.content?.manifest)
     }
 
     // MARK: What is new

@@ -62,7 +62,7 @@ actor Region {
         keptCredits = contents.credits
         let unfinished = try await repairSnapshots(contents.snapshots)
         for (manifest, changes) in repaired.releases {
-            _ = try await handOver(manifest, of: [manifest.hex], going: [manifest], with: changes)
+            try await handOver(manifest, of: [manifest.hex], going: [manifest], with: changes)
         }
         try await finishModifications()
         try showAll()

@@ -11,13 +11,15 @@ extension RegionEffects {
 
     // While these run nothing is removed, or others wait for the key: they wait for no other task.
 
+    func partialTrees() async throws -> [PartialTree] { try await blocking { try catalog.partialTrees() } }
+
     func count(
-        _ references: [ManifestReference], _ progress: SnapshotTaskProgress
+        _ trees: [Digest: CountedTree], _ progress: SnapshotTaskProgress
     ) async throws -> ReferenceCount {
         try await blocking {
             var count = ReferenceCount()
-            for reference in references {
-                try count.add(reference.manifest, in: snapshots) { _ in try progress.check() }
+            for (manifest, tree) in trees {
+                try count.set(manifest, to: tree, in: snapshots) { _ in try progress.check() }
             }
             return count
         }
@@ -48,27 +50,15 @@ extension RegionEffects {
 
     /// Counts what has come and gone since, and looks at suspects again. The caller has the key of the references.
     func follow(
-        _ former: [ManifestReference], to now: [ManifestReference], _ count: ReferenceCount, _ suspects: Set<Digest>
+        to now: [Digest: CountedTree], _ count: ReferenceCount, _ suspects: Set<Digest>
     ) async throws -> (ReferenceCount, Set<Digest>) {
         try await blocking {
             var (count, suspects) = (count, suspects)
-            let (coming, going) = Self.difference(former, now)
-            for manifest in coming { try count.add(manifest, in: snapshots) { suspects.insert($0) } }
-            for manifest in going { try count.take(manifest, in: snapshots) { suspects.insert($0) } }
+            for manifest in Set(count.trees.keys).union(now.keys) {
+                try count.set(manifest, to: now[manifest] ?? .none, in: snapshots) { suspects.insert($0) }
+            }
             return (count, try suspects.filter { try disagrees($0, count) })
         }
-    }
-
-    private static func difference(
-        _ former: [ManifestReference], _ now: [ManifestReference]
-    ) -> (coming: [Digest], going: [Digest]) {
-        var changes: [ManifestReference: Int] = [:]
-        for reference in now { changes[reference, default: 0] += 1 }
-        for reference in former { changes[reference, default: 0] -= 1 }
-        func manifests(_ sign: Int) -> [Digest] {
-            changes.flatMap { Array(repeating: $0.key.manifest, count: max(0, sign * $0.value)) }
-        }
-        return (manifests(1), manifests(-1))
     }
 
     private func disagrees(_ name: Digest, _ count: ReferenceCount) throws -> Bool {

@@ -4,14 +4,6 @@ import Driver
 import Platform
 import SystemPackage
 
-/// What becomes of the store's counts when manifests gain or lose references.
-struct ReferenceDelta: Sendable {
-    /// One transaction, together with what refers.
-    var changes: [CatalogChange] = []
-    /// What may be needed by nothing once that is committed.
-    var losing: [Digest] = []
-}
-
 /// What a snapshot is written over.
 struct SnapshotParent: Sendable {
     let manifest: Digest
@@ -149,27 +141,6 @@ extension RegionEffects {
         try await blocking { try volumes.finish(cut) }
     }
 
-    /// A manifest and all that it needs, as far as that can be followed.
-    func names(below manifest: Digest) async throws -> [Digest] {
-        try await copiers.run {
-            var names: [Digest] = []
-            try snapshots.forEachReference(of: manifest) { name, _ in
-                names.append(name)
-                return true
-            } unreadable: { _, error in
-                try passOver(error)
-            }
-            return names
-        }
-    }
-
-    /// Lets a walk over what goes away pass by what is damaged. What that names keeps its counts, which are too high
-    /// then: it takes space for nothing, but nothing is ever removed that is needed.
-    private func passOver(_ error: SnapshotStoreError) throws {
-        guard error.isDamage else { throw error }
-        logger.error("\(error); what it names stays in the snapshot store, needed or not")
-    }
-
     /// Removes those of the objects that nothing needs any more.
     ///
     /// - Returns: those that stay for now, since somebody may be about to refer to them.
@@ -211,60 +182,6 @@ extension RegionEffects {
     func endRestore(of volume: VolumeRecord) async throws -> Bool {
         try beforeStep(.endRestore)
         return try await blocking { try volumes.open(volume.fileName).endRestore() }
-    }
-
-    // MARK: References
-
-    /// What manifests need that are referred to once more, and once less, as often as they are listed. Holds until the
-    /// next change of the counts.
-    ///
-    /// What comes must be whole; what goes may be damaged (`passOver`).
-    func referenceDelta(coming: [Digest] = [], going: [Digest] = []) async throws -> ReferenceDelta {
-        if coming.isEmpty && going.isEmpty { return ReferenceDelta() }
-        return try await copiers.run {
-            var count = ReferenceCounting(catalog: catalog)
-            for manifest in coming { try snapshots.forEachReference(of: manifest) { try count.add($0, $1) } }
-            for manifest in going {
-                try snapshots.forEachReference(of: manifest) {
-                    try count.take($0, $1)
-                } unreadable: { _, error in
-                    try passOver(error)
-                }
-            }
-            return count.delta
-        }
-    }
-}
-
-/// Walks over what manifests refer to, and adds up how the counts change.
-private struct ReferenceCounting {
-    let catalog: Catalog
-    private var references: [ObjectKind: ObjectReferences] = [:]
-
-    init(catalog: Catalog) { self.catalog = catalog }
-
-    /// Whether the object was not needed before, so that what it names gains a reference too.
-    mutating func add(_ name: Digest, _ kind: ObjectKind) throws -> Bool {
-        let change = change(name, kind, by: 1)
-        return try kind != .block && catalog.referenceCount(of: name) + change == 1
-    }
-
-    /// Whether the object is not needed any more.
-    mutating func take(_ name: Digest, _ kind: ObjectKind) throws -> Bool {
-        let change = change(name, kind, by: -1)
-        return try kind != .block && catalog.referenceCount(of: name) + change == 0
-    }
-
-    private mutating func change(_ name: Digest, _ kind: ObjectKind, by step: Int64) -> Int64 {
-        let sum = (references[kind]?.changes[name] ?? 0) + step
-        references[kind, default: ObjectReferences(kind: kind)].changes[name] = sum
-        return sum
-    }
-
-    var delta: ReferenceDelta {
-        ReferenceDelta(
-            changes: references.values.map { .addReferences($0) },
-            losing: references.values.flatMap { $0.changes.filter { $0.value < 0 }.keys })
     }
 }
 

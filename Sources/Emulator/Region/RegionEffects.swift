@@ -17,6 +17,7 @@ struct RegionEffects: Sendable {
         case hydrate, endRestore
         case openFile, exportRecord, importRecord
         case beginUpload, sealUpload, endUpload
+        case countReferences, takeBackReferences
     }
 
     let catalog: Catalog
@@ -30,6 +31,8 @@ struct RegionEffects: Sendable {
     let places: SnapshotPlaceFinder
     /// How many blocks of a cut are copied at a time (`SnapshotPolicy`).
     let copyWorkers: Int
+    /// How many counts of objects one transaction changes, but for those of a segment more.
+    var referencesPerBatch = Self.defaultReferencesPerBatch
     /// Called before each step; by throwing it pretends that the process ended there.
     var beforeStep: @Sendable (Step) throws -> Void = { _ in }
     /// For what takes as long as a volume has bytes; a step of a call does not wait behind it.
@@ -40,6 +43,8 @@ struct RegionEffects: Sendable {
     let sources = RecentSources()
 
     var store: VolumeStore { volumes.store }
+
+    static let defaultReferencesPerBatch = 4_096
 
     private static let queue = DispatchQueue(label: "ebb.region.effects", attributes: .concurrent)
 

@@ -34,6 +34,15 @@ extension SnapshotFinding {
                 """)
     }
 
+    static func notPartial(_ tree: PartialTree) -> SnapshotFinding {
+        SnapshotFinding(
+            kind: .miscounted, object: tree.manifest.hex,
+            message: """
+                Of manifest \(tree.manifest) the catalog counts \(tree.segmentCount) segments for nobody, though it is \
+                needed; delete no snapshot, and export what is to be kept.
+                """)
+    }
+
     static func unreferenced(_ name: Digest) -> SnapshotFinding {
         SnapshotFinding(
             kind: .unreferenced, object: name.hex,
