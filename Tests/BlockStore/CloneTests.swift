@@ -25,31 +25,46 @@ import Testing
         #expect(try sink.contents(of: cut, on: nil).bytes == before)
         try fixture.volumes.finish(cut)
     }
+
     /// Because it has many extents, or much that is not on the disk.
     @Test func aCutOfAFileThatIsNotClonedQuicklySavesBlocks() async throws {
         try await withSmallDisk(.xfs, mebibytes: 400) { directory in
-            try cutWithoutClone(directory.appending("scattered"), dirtyMebibytes: 1, pieces: 300, isDurable: true)
-            try cutWithoutClone(directory.appending("dirty"), dirtyMebibytes: 24, pieces: 1, isDurable: false)
+            let scattered = try isCutACloneAndRight(
+                directory.appending("scattered"), dirtyMebibytes: 1, pieces: 300, isDurable: true)
+            #expect(!scattered)
+            // The kernel may write it all before the cut looks.
+            let isOnceNoClone = try (1...10).contains { round in
+                try !isCutACloneAndRight(
+                    directory.appending("dirty-\(round)"), dirtyMebibytes: 24, pieces: 1, isDurable: false)
+            }
+            #expect(isOnceNoClone)
         }
     }
 
+    /// Whether a cut of what has just been written is a clone. Either way it has the bytes of its instant.
+    ///
     /// - Parameter pieces: between which there are holes.
-    private func cutWithoutClone(
+    private func isCutACloneAndRight(
         _ directory: FilePath, dirtyMebibytes: Int, pieces: Int, isDurable: Bool
-    ) throws {
+    ) throws -> Bool {
         let fixture = try TrackingFixture(directory: directory, partBytes: 8 << 40)
         try fixture.store.create("vol-1", sizeBytes: 64 << 20)
         let volume = try fixture.volumes.open("vol-1")
         let piece = [UInt8](repeating: 5, count: dirtyMebibytes << 20 / pieces & ~511)
-        for number in 0..<pieces { try volume.write(piece, at: Int64(number) * 128 << 10) }
+        var before = [UInt8](repeating: 0, count: 64 << 20)
+        for number in 0..<pieces {
+            let start = number * 128 << 10
+            before.replaceSubrange(start..<start + piece.count, with: piece)
+            try volume.write(piece, at: Int64(start))
+        }
         if isDurable { try volume.synchronize() }
-        let before = try volume.bytes(at: 0, count: 64 << 20)
         let cut = try fixture.volumes.cut([.init(volume: "vol-1", cut: "snap-1", base: nil)])[0]
-        #expect(!cut.isClone)
         try volume.write([UInt8](repeating: 6, count: 1 << 20), at: 0)
         let sink = MemorySink()
         try cut.copy(into: sink)
         #expect(try sink.contents(of: cut, on: nil).bytes == before)
         try fixture.volumes.finish(cut)
+        try fixture.store.remove("vol-1")
+        return cut.isClone
     }
 }

@@ -259,25 +259,36 @@ import Testing
             #expect(try await commands.ebb("volume stats data --template {{.Limits.IOPS}}").output == "3000\n")
             let several = try await commands.ebb("volume stats data other --watch")
             #expect(several.status == 2)
-            let program = BuiltPrograms.ebb.string
-            let lines = try await runCommand(
-                "timeout", ["--signal=INT", "--preserve-status", "8", program, "volume", "stats", "data", "--watch"],
-                environment: ["EBB_HOME": commands.home.string])
-            #expect(lines.status == 0, "\(lines.errors)")
-            #expect(lines.output.hasPrefix("0 IOPS  0.0 MiB/s  queue 0.0  idle: there were no requests\n"))
+            let lines = try await watched(commands, until: "0 IOPS  0.0 MiB/s")
+            #expect(lines.hasPrefix("0 IOPS  0.0 MiB/s  queue 0.0  idle: there were no requests\n"))
             // The same on a terminal: what it changes it changes back.
-            let screen = try await runCommand(
-                "script",
-                [
-                    "-qec",
-                    "timeout --foreground --signal=INT --preserve-status 8 \(program) volume stats data --watch",
-                    "/dev/null",
-                ], environment: ["EBB_HOME": commands.home.string])
-            #expect(screen.status == 0, "\(screen.errors)")
-            #expect(screen.output.hasPrefix("\u{1B}[?1049h\u{1B}[?25l\u{1B}[H"))
-            #expect(screen.output.contains("0 of 3,000 IOPS"))
-            #expect(screen.output.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"))
+            let terminal = ["script", "-qec", "exec sh watch", "/dev/null"]
+            let screen = try await watched(commands, on: terminal, until: "0 of 3,000 IOPS")
+            #expect(screen.hasPrefix("\u{1B}[?1049h\u{1B}[?25l\u{1B}[H"))
+            #expect(screen.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"))
         }
+    }
+
+    /// All that `volume stats --watch` says when it is interrupted after it has said something.
+    private func watched(
+        _ commands: CommandRunner, on terminal: [String] = ["sh", "watch"], until text: String
+    ) async throws -> String {
+        let home = commands.home
+        let (output, number) = (home.appending("watched"), home.appending("watcher"))
+        try writeFile(
+            home.appending("watch"),
+            "echo $$ >'\(number)'; exec '\(BuiltPrograms.ebb)' volume stats data --watch\n")
+        let watcher = try TestProcess(
+            ["env", "--chdir=\(home)", "EBB_HOME=\(home)"] + terminal, output: output)
+        func said() throws -> String { String(decoding: try readFile(output, limit: 1 << 20), as: UTF8.self) }
+        try await withCleanup({ try await watcher.kill() }) {
+            let isShown = try await eventually(within: .seconds(60)) { try said().contains(text) }
+            #expect(isShown)
+            let pid = String(decoding: try readFile(number, limit: 100), as: UTF8.self)
+            try await runToDeadline(["kill", "-INT", pid.filter(\.isNumber)]).checked()
+            #expect(try await watcher.waitForEnd(within: .seconds(60)) == .exited(code: 0))
+        }
+        return try said()
     }
 
     @Test func `a certificate is made of an attached volume alone, and leaves it as it was`() async throws {

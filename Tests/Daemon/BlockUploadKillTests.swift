@@ -1,5 +1,5 @@
-// The worker is killed again and again while a snapshot is written block by block, and once while it completes. What
-// was answered is in it.
+// The worker is killed again and again while a snapshot is written block by block, and while it completes. What was
+// answered is in it.
 import Driver
 import Foundation
 import Glibc
@@ -23,7 +23,7 @@ private enum Sample {
     static func at(_ index: Int) -> SnapshotBlock { blocks[index % blocks.count] }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct BlockUploadKillTests {
+@Suite(.timeLimit(.minutes(10))) struct BlockUploadKillTests {
     private static let count = 160
 
     @Test func whatWasPutOutlivesAKilledWorker() async throws {
@@ -33,17 +33,28 @@ private enum Sample {
             let driver = RemoteDriver(
                 socketPath: daemon.rpcSocket.string, timeout: .seconds(30), clock: SystemClock(),
                 random: SystemRandom())
-            for _ in 1...8 {
-                if try await isCompleted(afterKillsOf: daemon, driver, random, "seed \(seed)") { return }
+            for trial in 1...3 {
+                let comment: Comment = "seed \(seed), trial \(trial)"
+                let id = try await upload(killing: daemon, driver, random, comment)
+                try await killWorker(of: daemon, driver)
+                let ended = try await ended(id, driver, comment)
+                if ended.state == .error {
+                    // The store was being made durable: nobody knows what of it is. When that comes is luck.
+                    #expect(ended.stateMessage == "The machine stopped before the snapshot was sealed.", comment)
+                } else {
+                    try await check(ended, driver, comment)
+                }
             }
-            Issue.record("the kill came always while the store was made durable, seed \(seed)")
+            let comment: Comment = "seed \(seed), completed without a kill"
+            let id = try await upload(killing: daemon, driver, random, comment)
+            try await check(try await ended(id, driver, comment), driver, comment)
         }
     }
 
-    /// False when the store was being made durable as the worker was killed: nobody knows then what of it is.
-    private func isCompleted(
-        afterKillsOf daemon: RunningDaemon, _ driver: RemoteDriver, _ random: SeededRandom, _ comment: Comment
-    ) async throws -> Bool {
+    /// Puts all blocks while workers are killed, and begins to complete the snapshot.
+    private func upload(
+        killing daemon: RunningDaemon, _ driver: RemoteDriver, _ random: SeededRandom, _ comment: Comment
+    ) async throws -> SnapshotID {
         let id = try await driver.startSnapshot(StartSnapshotRequest(volumeSizeGiB: 1)).id
         let putting = Task { try await putAll(into: id, driver) }
         for _ in 0..<4 {
@@ -53,14 +64,7 @@ private enum Sample {
         try await putting.value
         let seal = CompleteSnapshotRequest(snapshotID: id, changedBlocksCount: Self.count)
         #expect(try await driver.completeSnapshot(seal).state == .pending, comment)
-        try await killWorker(of: daemon, driver)
-        let ended = try await ended(id, driver, comment)
-        if ended.state == .error {
-            #expect(ended.stateMessage == "The machine stopped before the snapshot was sealed.", comment)
-            return false
-        }
-        try await check(id, driver, comment)
-        return true
+        return id
     }
 
     /// Two clients; what is not answered is put again.
@@ -85,8 +89,9 @@ private enum Sample {
         _ = try await untilAnswered { try await driver.describeZones() }
     }
 
+    /// Waits long: a snapshot is completed when all of the filesystem is on the disk, which others fill too.
     private func ended(_ id: SnapshotID, _ driver: RemoteDriver, _ comment: Comment) async throws -> Snapshot {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(120)
         while true {
             let found = try await driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots
             let snapshot = try #require(found.first, comment)
@@ -96,11 +101,12 @@ private enum Sample {
         }
     }
 
-    private func check(_ id: SnapshotID, _ driver: RemoteDriver, _ comment: Comment) async throws {
-        let entries = try await driver.listSnapshotBlocks(SnapshotBlockQuery(snapshotID: id)).blocks
+    private func check(_ snapshot: Snapshot, _ driver: RemoteDriver, _ comment: Comment) async throws {
+        try #require(snapshot.state == .completed, comment)
+        let entries = try await driver.listSnapshotBlocks(SnapshotBlockQuery(snapshotID: snapshot.id)).blocks
         #expect(entries.map(\.index.rawValue) == Array(0..<Self.count), comment)
         for entry in entries {
-            let get = GetSnapshotBlockRequest(snapshotID: id, index: entry.index, token: entry.token)
+            let get = GetSnapshotBlockRequest(snapshotID: snapshot.id, index: entry.index, token: entry.token)
             #expect(try await driver.getSnapshotBlock(get) == Sample.at(entry.index.rawValue), comment)
         }
     }

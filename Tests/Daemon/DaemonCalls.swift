@@ -18,14 +18,24 @@ extension RunningDaemon {
     /// worker, or end this one in order.
     func killTogether() async throws {
         #expect(kill(process.pid, SIGSTOP) == 0)
-        for worker in try workers() {
-            #expect(kill(worker, SIGKILL) == 0)
-            let isGone = try await eventually { try ProcessStatus(of: worker)?.hasEnded ?? true }
-            #expect(isGone)
+        try await withCleanup(onFailure: { try process.send(Signal(rawValue: SIGCONT)) }) {
+            for worker in try workers() {
+                #expect(kill(worker, SIGKILL) == 0)
+                let isGone = try await eventually { try ProcessStatus(of: worker)?.hasEnded ?? true }
+                #expect(isGone)
+            }
+            try await process.kill()
         }
-        try process.send(.kill)
-        _ = try await waitForEnd(within: .seconds(10))
     }
+}
+
+/// Expects that a snapshot is completed, and waits long for it: all of the filesystem must be on the disk, which others
+/// fill too.
+func expectCompleted(_ id: SnapshotID, _ describe: (SnapshotQuery) async throws -> SnapshotPage) async throws {
+    let isCompleted = try await eventually(within: .seconds(120)) {
+        try await describe(SnapshotQuery(ids: [id])).snapshots.first?.state == .completed
+    }
+    #expect(isCompleted)
 }
 
 /// Asks until a successor of a killed worker answers.

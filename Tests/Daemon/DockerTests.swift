@@ -68,11 +68,9 @@ import Testing
         }
         let id = try #require(snapshots.first).id
         try await engine.inContainer("origin:/data", script: "echo after > /data/file; sync")
-        let completed = try await eventually {
-            let found = try await engine.calling { try $0.call(Ebb.DescribeSnapshots.self, SnapshotQuery(ids: [id])) }
-            return found.snapshots.first?.state == .completed
+        try await expectCompleted(id) { query in
+            try await engine.calling { try $0.call(Ebb.DescribeSnapshots.self, query) }
         }
-        #expect(completed)
         for (volume, source) in [("first", "snapshotid=\(id)"), ("second", "SnapshotName=dataset")] {
             try await engine.createVolume(volume, source)
             #expect(try await engine.inspect(volume, ".Status.size") == "1")

@@ -16,7 +16,7 @@ import Testing
 
 /// A program that writes one number after another to a file on a volume, each durably, and ends when that fails.
 private final class NumberWriter: Sendable {
-    private let process: ChildProcess
+    private let process: TestProcess
     private let home: FilePath
 
     init(to directory: FilePath, home: FilePath) throws {
@@ -29,8 +29,7 @@ private final class NumberWriter: Sendable {
                 echo $i > "$2/next" && mv "$2/next" "$2/acknowledged"
             done
             """
-        process = try ChildProcess.spawn(
-            "/bin/sh", arguments: ["-c", script, "sh", directory.string, home.string], inherited: [])
+        process = try TestProcess(["/bin/sh", "-c", script, "sh", directory.string, home.string])
     }
 
     /// The last number that is durable.
@@ -50,13 +49,11 @@ private final class NumberWriter: Sendable {
         try await eventually { try self.process.poll() != nil }
     }
 
+    /// One that hangs is killed, since it keeps the volume busy.
     func stop() async throws {
         try writeFile(home.appending("stop"), "")
-        if try await !hasEnded() { throw GoesOn() }
+        _ = try await process.waitForEnd(within: .seconds(20))
     }
-
-    /// The program that writes keeps the volume busy.
-    struct GoesOn: Error {}
 }
 
 @Suite(.timeLimit(.minutes(4))) struct FreezeKillTests {
@@ -66,8 +63,7 @@ private final class NumberWriter: Sendable {
     func whoWritesGoesOnWhenTheWorkerIsKilled(seed: UInt64) async throws {
         let random = SeededRandom(seed: seed)
         try await withDaemon { daemon in
-            let writer = try await beginToWrite(daemon)
-            try await withCleanup(onFailure: { try await writer.stop() }) {
+            try await writing(to: daemon) { writer in
                 try await killWhileFreezing(daemon, writer, random, seed)
             }
             try await daemon.calling { _ = try $0.call(Ebb.UnmountVolume.self, .init(volume: Self.volume)) }
@@ -99,15 +95,19 @@ private final class NumberWriter: Sendable {
     func nothingHangsWhenAllOfTheDaemonIsKilled(seed: UInt64) async throws {
         let random = SeededRandom(seed: seed)
         try await withTemporaryDirectory { home in
-            let first = try await RunningDaemon(home: home)
-            let writer = try await beginToWrite(first)
-            let durable = try writer.acknowledged()
-            async let isMade = freeze(first, "frozen")
-            try await untilFreezing(first, random)
-            try await first.killTogether()
-            let wasMade = try await isMade
-            let hasEnded = try await writer.hasEnded()
-            #expect(hasEnded, "seed \(seed)")
+            let (first, durable, wasMade) = try await withDaemonToKill(home: home) { first in
+                let (durable, wasMade) = try await writing(to: first) { writer in
+                    let durable = try writer.acknowledged()
+                    async let isMade = freeze(first, "frozen")
+                    try await untilFreezing(first, random)
+                    try await first.killTogether()
+                    let wasMade = try await isMade
+                    let hasEnded = try await writer.hasEnded()
+                    #expect(hasEnded, "seed \(seed)")
+                    return (durable, wasMade)
+                }
+                return (first, durable, wasMade)
+            }
             try await withDaemon(home: home, replacing: first) { daemon in
                 #expect(try await numbers(on: "data", daemon) >= durable, "seed \(seed)")
                 try await check(["frozen": durable], wasMade ? ["frozen"] : [], daemon, "seed \(seed)")
@@ -117,15 +117,20 @@ private final class NumberWriter: Sendable {
 
     // MARK: Steps
 
-    private func beginToWrite(_ daemon: RunningDaemon) async throws -> NumberWriter {
+    /// Runs `body` while a program writes to a mounted volume; the program has ended when this returns.
+    private func writing<Result>(
+        to daemon: RunningDaemon, _ body: (NumberWriter) async throws -> Result
+    ) async throws -> Result {
         let path = try await daemon.calling { client in
             _ = try client.call(Ebb.CreateHostVolume.self, HostVolumeRequest(name: "data", sizeGiB: 1))
             return try client.call(Ebb.MountVolume.self, .init(volume: Self.volume)).path
         }
         let writer = try NumberWriter(to: FilePath(path), home: daemon.home)
-        let hasBegun = try await eventually { try writer.acknowledged() > 0 }
-        #expect(hasBegun)
-        return writer
+        return try await withCleanup({ try await writer.stop() }) {
+            let hasBegun = try await eventually { try writer.acknowledged() > 0 }
+            #expect(hasBegun)
+            return try await body(writer)
+        }
     }
 
     /// Whether the snapshot was made, as far as anybody was told.
@@ -137,7 +142,9 @@ private final class NumberWriter: Sendable {
                     Ebb.CreateHostSnapshots.self, HostSnapshotsRequest(sources: [source], freeze: true))
             }
             return true
-        } catch let error as StorageError where error.code == .unavailable {
+        } catch let error as StorageError
+            where [.unavailable, .concurrentSnapshotLimitExceeded].contains(error.code)
+        {
             return false
         }
     }

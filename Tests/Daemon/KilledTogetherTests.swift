@@ -17,25 +17,18 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct KilledTogetherTests {
     @Test func theNextDaemonFreesWhatWasLeft() async throws {
         try await withTemporaryDirectory { home in
-            let first = try await RunningDaemon(home: home)
-            let instance = try await first.calling { client in
-                try self.use(client)
-                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            let (first, instance) = try await withDaemonToKill(home: home) { first in
+                let instance = try await beginUse(of: first)
+                // As if the daemon had died before it wrote a device down.
+                let file = first.filesystem.appending("us-east-1b/\(instance)/xvdc")
+                try await runToDeadline(["losetup", "--find", file.string]).checked()
+                #expect(try loopDevices(of: instance).count == 3)
+                try await first.killTogether()
+                return (first, instance)
             }
-            // As if the daemon had died before it wrote a device down.
-            let file = first.filesystem.appending("us-east-1b/\(instance)/xvdc")
-            try await runToDeadline(["losetup", "--find", file.string]).checked()
-            #expect(try loopDevices(of: instance).count == 3)
-            try await first.killTogether()
-            let second = try await RunningDaemon(home: home, replacing: first)
-            let result: Result<Void, any Error>
-            do {
-                result = .success(try await second.calling { try self.useAgain($0) })
-            } catch {
-                result = .failure(error)
+            try await withDaemon(home: home, replacing: first) { second in
+                try await second.calling { try self.useAgain($0) }
             }
-            try await second.stop()
-            try result.get()
             #expect(try loopDevices(of: instance) == [])
             let mounts = try mountInfo()
             #expect(!mounts.contains(home.string))
@@ -44,13 +37,11 @@ import Testing
 
     @Test func aDaemonThatEndsInOrderTakesItsDevicesAway() async throws {
         try await withTemporaryDirectory { home in
-            let daemon = try await RunningDaemon(home: home)
-            let instance = try await daemon.calling { client in
-                try self.use(client)
-                return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
+            let instance = try await withDaemon(home: home) { daemon in
+                let instance = try await beginUse(of: daemon)
+                #expect(try loopDevices(of: instance).count == 2, "one is mounted, one attached alone")
+                return instance
             }
-            #expect(try loopDevices(of: instance).count == 2, "one is mounted, one attached alone")
-            try await daemon.stop()
             #expect(try loopDevices(of: instance) == [])
             #expect(try FileManager.default.contentsOfDirectory(atPath: home.appending("dev").string) == [])
             let mounts = try mountInfo()
@@ -66,10 +57,7 @@ import Testing
                 atPath: directory.appending("home").string, withIntermediateDirectories: false)
             try FileManager.default.createSymbolicLink(atPath: home.string, withDestinationPath: "home")
             try await withDaemon(home: home) { daemon in
-                let instance = try await daemon.calling { client in
-                    try self.use(client)
-                    return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
-                }
+                let instance = try await beginUse(of: daemon)
                 #expect(kill(try #require(try daemon.workers().first), SIGKILL) == 0)
                 let found = try await daemon.calling { client in
                     let found = try client.hostVolumes().compactMap(\.device)
@@ -80,6 +68,14 @@ import Testing
                 #expect(found.contains(DeviceName("xvdc")))
                 #expect(try loopDevices(of: instance) == [])
             }
+        }
+    }
+
+    /// The daemon's instance, with two volumes in use.
+    private func beginUse(of daemon: RunningDaemon) async throws -> String {
+        try await daemon.calling { client in
+            try self.use(client)
+            return try client.call(Ebb.DescribeHost.self).instance.id.rawValue
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// Settings as a daemon meets them: they have effect, or they are refused.
-@Suite(.timeLimit(.minutes(2))) struct SettingTests {
+@Suite(.timeLimit(.minutes(4))) struct SettingTests {
     @Test(arguments: [
         (["--driver", "ec2"], Int32(2), "ebbd: flag --driver: driver is ec2, but must be one of emulator"),
         (["--anonymous-volumes", "maybe"], 2, "anonymousVolumes is maybe, but must be one of allow, refuse"),
@@ -51,10 +51,7 @@ import Testing
             } throws: {
                 ($0 as? StorageError)?.code == .snapshotCreationRateExceeded
             }
-            let isCompleted = try await eventually {
-                try await driver.describeSnapshots(.init(ids: [snapshot.id])).snapshots.first?.state == .completed
-            }
-            #expect(isCompleted)
+            try await expectCompleted(snapshot.id) { try await driver.describeSnapshots($0) }
             let wish = FastSnapshotRestoreRequest(snapshotIDs: [snapshot.id], zones: ["us-east-1b"])
             #expect(try await driver.enableFastSnapshotRestores(wish).map(\.state) == [.optimizing])
         }

@@ -86,7 +86,7 @@ private final class MortalDaemon: Sendable {
                 round += 1
             }
             for (writer, _) in stage.world.writers { try await writer.stop() }
-            #expect(lives.allSatisfy { $0.answers > 0 }, "seed \(seed): \(lives.map(\.answers)) answers")
+            #expect(lives.reduce(0) { $0 + $1.answers } > 0, "seed \(seed)")
             try await stage.checkContents(of: lives, "seed \(seed)")
             try await stage.deleteEverything()
             let isClean = try await eventually { try daemon.files() == before }

@@ -24,17 +24,17 @@ import Testing
                     "--size=64M", "--loops=1000", "--runtime=6",
                 ], log: logPath)
             var killed: Set<Int32> = []
-            while killed.count < 3 {
-                try await Task.sleep(for: .milliseconds(700))
-                guard let worker = try daemon.workers().first(where: { !killed.contains($0) }) else { continue }
-                if let end = try fio.poll() {
-                    Issue.record("\(end) after \(killed.count) kills: \(try text(of: logPath))")
-                    return
+            let end = try await withCleanup({ try await fio.kill() }) {
+                while killed.count < 3 {
+                    try await Task.sleep(for: .milliseconds(700))
+                    guard let worker = try daemon.workers().first(where: { !killed.contains($0) }) else { continue }
+                    let said = try text(of: logPath)
+                    try #require(try fio.poll() == nil, "ended after \(killed.count) kills: \(said)")
+                    #expect(kill(worker, SIGKILL) == 0)
+                    killed.insert(worker)
                 }
-                #expect(kill(worker, SIGKILL) == 0)
-                killed.insert(worker)
+                return try await fio.waitForEnd(within: .seconds(60))
             }
-            let end = try await finish(fio)
             let log = try text(of: logPath)
             #expect(end == .exited(code: 0), "\(log)")
             #expect(log.contains("err= 0"), "\(log)")
@@ -55,18 +55,24 @@ import Testing
             let logPath = daemon.home.appending("fio.log")
             let fio = try startFio(
                 daemon.devices.appending("xvdb"),
-                ["--rw=randwrite", "--bs=512k", "--iodepth=64", "--size=512M", "--runtime=12"], log: logPath)
+                ["--rw=randwrite", "--bs=512k", "--iodepth=64", "--size=512M", "--runtime=600"], log: logPath)
             var random = SplitMix64(seed: seed)
             var killed: Set<Int32> = []
-            while try fio.poll() == nil {
-                if let worker = try daemon.workers().first(where: { !killed.contains($0) }), try hasLanes(worker) {
-                    try await Task.sleep(for: .milliseconds(Int(random.next() % 30)))
-                    #expect(kill(worker, SIGKILL) == 0)
-                    killed.insert(worker)
+            let least = ContinuousClock.now + .seconds(12)
+            try await withCleanup({ try await fio.kill() }) {
+                while killed.count < 4 || ContinuousClock.now < least {
+                    let said = try text(of: logPath)
+                    try #require(try fio.poll() == nil, "ended after \(killed.count) kills: \(said)")
+                    if let worker = try daemon.workers().first(where: { !killed.contains($0) }), try hasLanes(worker) {
+                        try await Task.sleep(for: .milliseconds(Int(random.next() % 30)))
+                        #expect(kill(worker, SIGKILL) == 0)
+                        killed.insert(worker)
+                    }
+                    try await Task.sleep(for: .milliseconds(2))
                 }
-                try await Task.sleep(for: .milliseconds(2))
+                try fio.send(.interrupt)
+                _ = try await fio.waitForEnd(within: .seconds(60))
             }
-            #expect(killed.count > 3)
             let log = try text(of: logPath)
             #expect(log.contains("err= 0"), "seed \(seed): \(log)")
             try await waitUntilServed(daemon, not: killed)
@@ -110,25 +116,11 @@ import Testing
         return text
     }
 
-    private func startFio(_ file: FilePath, _ options: [String], log: FilePath) throws -> ChildProcess {
+    private func startFio(_ file: FilePath, _ options: [String], log: FilePath) throws -> TestProcess {
         let arguments =
             ["fio", "--name=load", "--filename=\(file)", "--ioengine=libaio", "--direct=1", "--time_based"] + options
-        return try ChildProcess.spawn(
-            "/bin/sh", arguments: ["-c", #"log=$1; shift; exec "$@" >"$log" 2>&1"#, "sh", log.string] + arguments,
-            inherited: [])
+        return try TestProcess(arguments, output: log)
     }
-
-    private func finish(_ fio: ChildProcess) async throws -> ChildProcess.Termination {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline {
-            if let end = try fio.poll() { return end }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        try fio.send(.kill)
-        throw FioDidNotEnd()
-    }
-
-    private struct FioDidNotEnd: Error {}
 
     private func waitUntilServed(_ daemon: RunningDaemon, not killed: Set<Int32>) async throws {
         while try daemon.workers().allSatisfy(killed.contains) { try await Task.sleep(for: .milliseconds(20)) }

@@ -12,7 +12,6 @@ import Testing
 private final class Gated: ObjectPlace {
     let place: DirectoryPlace
     private let isClosed = Monitor(false)
-    private let threads = BlockingThreads(limit: 4)
 
     init(_ directory: FilePath, _ clock: any Clock) { place = DirectoryPlace(directory, clock: clock) }
 
@@ -22,7 +21,7 @@ private final class Gated: ObjectPlace {
     private func pass() async throws {
         while isClosed.withLock({ $0 }) {
             try Task.checkCancellation()
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(1))
         }
     }
 
@@ -76,10 +75,13 @@ private struct Pair {
             let here = try await TestRegion.open(root.appending("here"), places: places)
             let there = try await TestRegion.open(
                 root.appending("there"), random: SeededRandom(seed: 2), places: places)
-            try await body(Pair(here: here, there: there, directory: directory, gate: gate))
-            for region in [here, there] {
-                try await region.checkStore("at the end")
-                try await region.driver.close()
+            let end = {
+                gate.open()
+                for region in [here, there] { try await region.driver.close() }
+            }
+            try await withCleanup(end) {
+                try await body(Pair(here: here, there: there, directory: directory, gate: gate))
+                for region in [here, there] { try await region.checkStore("at the end") }
             }
         }
     }
@@ -199,9 +201,15 @@ private struct Pair {
             let region = try await TestRegion.open(root, places: { (_, _) throws(PlaceError) in gate })
             let id = try await makeSnapshot(region)
             gate.close()
-            _ = try await region.driver.startSnapshotTask(
-                SnapshotTaskRequest(action: .push, snapshotID: id, location: "/place"))
-            let next = try await region.reopened()
+            let end = {
+                gate.open()
+                try await region.driver.close()
+            }
+            let next = try await withCleanup(onFailure: end) {
+                _ = try await region.driver.startSnapshotTask(
+                    SnapshotTaskRequest(action: .push, snapshotID: id, location: "/place"))
+                return try await region.reopened()
+            }
             #expect(try await next.snapshots.count == 1)
             try await next.checkStore("after the end")
             try await next.driver.close()

@@ -96,7 +96,8 @@ import TestSupport
             refused.message
                 == "s3://bucket/p/ cannot be reached at http://127.0.0.1:\(port): Connection refused; what has been done is kept"
         )
-        access.endpoint = try Endpoint("http://no-such-host.invalid")
+        // Longer than a name can be, so that no name server is asked.
+        access.endpoint = try Endpoint("http://\(String(repeating: "n", count: 64)).invalid")
         let nameless = try S3Place(
             bucket: "bucket", prefix: "p", access: access, clock: SystemClock(), random: SystemRandom())
         let unknown = try await error { _ = try await nameless.snapshots() }
@@ -115,27 +116,28 @@ import TestSupport
         let here = try SnapshotStore(directory: directory.appending("here"))
         let blocks = Dictionary(uniqueKeysWithValues: (0..<12).map { ($0 * 20, $0 + 1) })
         let snapshot = PlacedSnapshot(id: "snap-1", manifest: try here.write(blocks).name)
-        let place = try stage.place(prefix: "p") { access in
+        let patient = try stage.place(prefix: "p")
+        let hasty = try stage.place(prefix: "p") { access in
             access.limits.requestTime = .milliseconds(500)
             access.limits.minimumBytesPerSecond = 1 << 30
             access.limits.attempts = 2
             access.limits.firstPause = .milliseconds(1)
         }
-        let puts = Atomic(0)
-        let watched = WatchedPlace(place) { _, call in
-            if call.operation == .put, puts.add(1, ordering: .relaxed).newValue == 5 {
-                try stage.moto.send(Signal(rawValue: signal))
-            }
-        }
-        let gone = try await error { try await here.push(snapshot, description: "{}", to: watched) }
+        let losing = LosingPlace(patient, then: hasty) { try stage.moto.send(Signal(rawValue: signal)) }
+        let gone = try await error { try await here.push(snapshot, description: "{}", to: losing) }
         #expect(gone.code == .unreachable)
+        try #require(losing.isLost)
         if signal == SIGSTOP {
             try stage.moto.send(Signal(rawValue: SIGCONT))
-            let patient = try stage.place(prefix: "p")
             #expect(try await patient.snapshots() == [])
+            var present: Set<String> = []
+            for key in try here.objects(of: try here.manifest(snapshot.manifest)).map(ObjectKey.object)
+            where try await patient.sizeBytes(key) != nil { present.insert(key) }
+            #expect(!present.isEmpty)
             let again = WatchedPlace(patient)
             try await here.push(snapshot, description: "{}", to: again)
-            #expect(again.count(.put) < watched.count(.put) + 14)
+            let put = Set(again.allCalls.filter { $0.operation == .put }.map(\.key))
+            #expect(!put.isEmpty && put.isDisjoint(with: present))
             let there = try SnapshotStore(directory: directory.appending("there"))
             #expect(try there.numbers(in: try await there.pull("snap-1", from: patient).manifest) == blocks)
         }
@@ -169,6 +171,63 @@ import TestSupport
                 }
                 #expect(try await error { _ = try await plain.snapshots() }.code == .unreachable)
             }
+        }
+    }
+}
+
+/// A place whose server goes away when four objects have been put. Until then each call has the time it needs and is
+/// the only one, so that none is under way; afterwards nobody waits for long.
+private final class LosingPlace: ObjectPlace {
+    private enum State { case free, busy, lost }
+
+    private let state = Mutex(State.free)
+    private let puts = Atomic(0)
+    private let patient: any ObjectPlace
+    private let hasty: any ObjectPlace
+    private let lose: @Sendable () throws -> Void
+
+    init(_ patient: any ObjectPlace, then hasty: any ObjectPlace, lose: @escaping @Sendable () throws -> Void) {
+        self.patient = patient
+        self.hasty = hasty
+        self.lose = lose
+    }
+
+    var isLost: Bool { state.withLock { $0 == .lost } }
+
+    var location: String { patient.location }
+
+    func prepare() async throws { try await call { try await $0.prepare() } }
+
+    func sizeBytes(_ key: String) async throws -> Int64? { try await call { try await $0.sizeBytes(key) } }
+
+    func get(_ key: String, limit: Int) async throws -> [UInt8]? {
+        try await call { try await $0.get(key, limit: limit) }
+    }
+
+    func put(_ bytes: [UInt8], _ key: String) async throws {
+        try await call { place in
+            try await place.put(bytes, key)
+            if puts.add(1, ordering: .relaxed).newValue == 4 {
+                try lose()
+                state.withLock { $0 = .lost }
+            }
+        }
+    }
+
+    func keys(_ prefix: String) async throws -> [String] { try await call { try await $0.keys(prefix) } }
+
+    private func call<Answer>(_ body: (any ObjectPlace) async throws -> Answer) async throws -> Answer {
+        while !begin() { try await Task.sleep(for: .milliseconds(1)) }
+        if isLost { return try await body(hasty) }
+        defer { state.withLock { if $0 == .busy { $0 = .free } } }
+        return try await body(patient)
+    }
+
+    /// Whether the call may begin.
+    private func begin() -> Bool {
+        state.withLock { state in
+            if state == .free { state = .busy } else { return state == .lost }
+            return true
         }
     }
 }

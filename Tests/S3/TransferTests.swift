@@ -345,7 +345,7 @@ private let description = #"{"name":"ä"}"#
                     _ = try await there.pull("snap-1", from: slow)
                 }
             }
-            #expect(try await eventually { isWaiting.withLock { $0 } })
+            #expect(try await eventually(within: .seconds(120)) { isWaiting.withLock { $0 } })
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
             if isPush { #expect(try await stage.place.snapshots() == []) }

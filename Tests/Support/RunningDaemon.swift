@@ -3,13 +3,14 @@
 #else
     import Foundation
 #endif
+import Glibc
 import Platform
 import SystemPackage
 
 /// An `ebbd` with a home of its own, started for a test and gone after it.
 public final class RunningDaemon: Sendable {
     public let home: FilePath
-    public let process: ChildProcess
+    public let process: TestProcess
 
     public var rpcSocket: FilePath { home.appending("run/ebb/ebb.sock") }
     public var filesystem: FilePath { home.appending("run/ebb/volumes") }
@@ -36,15 +37,11 @@ public final class RunningDaemon: Sendable {
         let devices = home.appending("dev")
         try createDirectories(devices)
         let log = home.appending("ebbd.log")
-        process = try ChildProcess.spawn(
-            "/bin/sh",
-            arguments: [
-                "-c", #"log=$1; shift; exec "$@" >>"$log" 2>&1 </dev/null"#, "sh", log.string, "env",
-                "EBB_PERFORMANCE=off",
-            ] + environment.map { "\($0)=\($1)" } + launcher + [BuiltPrograms.ebbd.string] + arguments + [
-                "--home", home.string, "--device-directory", devices.string,
-            ],
-            inherited: [])
+        process = try TestProcess(
+            ["env", "EBB_PERFORMANCE=off"] + environment.map { "\($0)=\($1)" } + launcher
+                + [BuiltPrograms.ebbd.string] + arguments
+                + ["--home", home.string, "--device-directory", devices.string],
+            output: log, appending: true)
         let deadline = ContinuousClock.now + timeout
         while !FileManager.default.fileExists(atPath: rpcSocket.string) {
             let ended = try process.poll()
@@ -65,13 +62,7 @@ public final class RunningDaemon: Sendable {
 
     /// Waits for an end that somebody else causes.
     public func waitForEnd(within timeout: Duration) async throws -> ChildProcess.Termination {
-        let deadline = ContinuousClock.now + timeout
-        while ContinuousClock.now < deadline {
-            if let termination = try process.poll() { return termination }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        try process.send(.kill)
-        throw DidNotEnd()
+        try await process.waitForEnd(within: timeout)
     }
 
     /// The process ids of its workers: its children.
@@ -81,7 +72,6 @@ public final class RunningDaemon: Sendable {
     }
 
     public struct DidNotServe: Error { public let log: String }
-    public struct DidNotEnd: Error {}
 }
 
 /// Runs `body` with a daemon in a temporary home; stops it and removes the home also when `body` fails.
@@ -101,4 +91,22 @@ public func withDaemon<Result>(
     let daemon = try await RunningDaemon(
         home: home, arguments: arguments, environment: environment, replacing: replacing)
     return try await withCleanup({ try await daemon.stop() }) { try await body(daemon) }
+}
+
+/// Runs `body` with a daemon whose end is its own affair. When `body` fails, the daemon is stopped, or, if it is dead,
+/// another one removes what it left: its mounts and loop devices.
+public func withDaemonToKill<Result>(
+    home: FilePath, _ body: (RunningDaemon) async throws -> Result
+) async throws -> Result {
+    let daemon = try await RunningDaemon(home: home)
+    return try await withCleanup(onFailure: { try await daemon.clearAway() }) { try await body(daemon) }
+}
+
+extension RunningDaemon {
+    fileprivate func clearAway() async throws {
+        if try process.poll() != nil { return try await withDaemon(home: home, replacing: self) { _ in } }
+        // One that stands still does not hear that it is to end.
+        try process.send(Signal(rawValue: SIGCONT))
+        try await stop()
+    }
 }
