@@ -19,7 +19,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     public init(_ text: String) throws(WireError) {
         guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
             scheme == "http" || scheme == "https", let host = parts.host, !host.isEmpty, parts.user == nil,
-            parts.password == nil, parts.query == nil, parts.fragment == nil
+            parts.password == nil, parts.query == nil, parts.fragment == nil,
+            parts.port.map((1...65535).contains) ?? (parts.rangeOfPort == nil)
         else { throw .invalidEndpoint(text) }
         isSecure = scheme == "https"
         self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host

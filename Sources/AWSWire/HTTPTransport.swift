@@ -28,15 +28,31 @@ public struct HTTPTransport: WireTransport {
         _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
     ) async throws -> WireAnswer {
         do {
-            let response = try await Self.client.execute(outgoing(request, endpoint), timeout: TimeAmount(time))
-            let body = try await response.body.collect(upTo: limit)
-            let headers = response.headers.map { ($0.name.lowercased(), $0.value) }
-            return WireAnswer(
-                status: Int(response.status.code), headers: Dictionary(headers) { $1 },
-                body: Array(body.readableBytesView))
+            return try await withThrowingTaskGroup(of: WireAnswer.self) { group in
+                group.addTask { try await answer(request, endpoint, limit) }
+                // The client's own deadline ends with the answer's head.
+                group.addTask {
+                    try await Task.sleep(for: time)
+                    throw HTTPClientError.deadlineExceeded
+                }
+                defer { group.cancelAll() }
+                guard let first = try await group.next() else { throw CancellationError() }
+                return first
+            }
         } catch {
             throw Self.meaning(of: error, endpoint)
         }
+    }
+
+    private func answer(_ request: WireRequest, _ endpoint: Endpoint, _ limit: Int) async throws -> WireAnswer {
+        let response = try await Self.client.execute(outgoing(request, endpoint), deadline: .distantFuture)
+        let body = try await response.body.collect(upTo: limit)
+        // What is cut off by that looks like an end.
+        try Task.checkCancellation()
+        let headers = response.headers.map { ($0.name.lowercased(), $0.value) }
+        return WireAnswer(
+            status: Int(response.status.code), headers: Dictionary(headers) { $1 },
+            body: Array(body.readableBytesView))
     }
 
     private func outgoing(_ request: WireRequest, _ endpoint: Endpoint) -> HTTPClientRequest {
@@ -79,8 +95,4 @@ public struct HTTPTransport: WireTransport {
         default: "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
         }
     }
-}
-
-extension TimeAmount {
-    fileprivate init(_ duration: Duration) { self = .milliseconds(Int64(duration / .milliseconds(1))) }
 }

@@ -71,6 +71,7 @@ public struct S3Place: ObjectPlace {
         repeat {
             let page = try await page(of: prefix, from: next)
             keys += page.keys
+            if let end = page.next, end == next { throw noS3() }
             next = page.next
         } while next != nil
         return keys.sorted()
@@ -79,14 +80,21 @@ public struct S3Place: ObjectPlace {
     private func page(of prefix: String, from token: String?) async throws -> S3KeyList {
         var query = [WireRequest.Field("list-type", "2"), .init("prefix", self.prefix + prefix)]
         if let token { query.append(.init("continuation-token", token)) }
-        let answer = try await sending {
-            try await client.send(WireRequest(.get, "/\(bucket)", query: query), limit: S3KeyList.maximumBytes)
+        let answer: WireAnswer
+        do {
+            answer = try await sending {
+                try await client.send(WireRequest(.get, "/\(bucket)", query: query), limit: S3KeyList.maximumBytes)
+            }
+        } catch WireError.answerTooLong {
+            throw noS3()
         }
         guard answer.status == 200 else { throw refusal(of: answer, "it cannot be listed") }
-        guard let list = S3KeyList(answer.body, prefix: self.prefix) else {
-            throw PlaceError(.failed, "\(client.endpoint) does not answer as S3 does: \(location) cannot be listed")
-        }
+        guard let list = S3KeyList(answer.body, prefix: self.prefix) else { throw noS3() }
         return list
+    }
+
+    private func noS3() -> PlaceError {
+        PlaceError(.failed, "\(client.endpoint) does not answer as S3 does: \(location) cannot be listed")
     }
 
     private func send(

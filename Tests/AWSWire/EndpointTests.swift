@@ -20,7 +20,7 @@ import Testing
     @Test(arguments: [
         "", "s3.example.org", "ftp://h", "https://", "http://user@h", "http://user:pass@h", "https://h?x=1",
         "https://h#x",
-        "https://h:port", "//h",
+        "https://h:port", "//h", "http://127.0.0.1:65536", "http://127.0.0.1:0", "http://h:99999999999999999999",
     ])
     func whatIsNone(text: String) {
         #expect(throws: WireError.invalidEndpoint(text)) { try Endpoint(text) }
