@@ -207,10 +207,21 @@ private let description = #"{"name":"ä"}"#
             var altered = whole
             altered[60] ^= 1
             let other = SnapshotCard(manifest: manifest.segments[0].name, fullSizeBytes: 0, description: "")
-            for bytes in [altered, whole + [0], Array(whole.dropLast()), [], Array("hello".utf8), other.encoded] {
+            // Short enough; as text it would not be.
+            var noText = Array(whole.prefix(12))
+            noText.append(littleEndian: UInt32(400_000))
+            noText += whole[16..<56] + [UInt8](repeating: 0xFF, count: 400_000)
+            noText += (unsafe Digest(of: noText.span.bytes)).bytes
+            for bytes in [
+                altered, whole + [0], Array(whole.dropLast()), [], Array("hello".utf8), other.encoded, noText,
+            ] {
                 try await stage.place.put(bytes, key)
                 await #expect(throws: TransferError.self) { try await here.pull("snap-1", from: stage.place) }
             }
+            // Nor one that is longer than any; a push replaces it.
+            try await stage.place.put([UInt8](repeating: 0, count: SnapshotCard.maximumBytes + 1), key)
+            try await push("snap-1", manifest, from: here, to: stage.place)
+            #expect(try await stage.place.get(key, limit: 1 << 20) == whole)
             // Files of others are no snapshots.
             try await stage.place.put([1], "snapshots/README.md")
             try await stage.place.put([1], "snapshots/snap-2.\(String(repeating: "0", count: 64))")

@@ -38,10 +38,13 @@ public struct SnapshotCard: Hashable, Sendable {
         }
         guard let length = reader.number(UInt32.self), length <= SnapshotArchive.maximumDescriptionBytes,
             let manifest = reader.digest(), let fullSizeBytes = reader.number(Int64.self), fullSizeBytes >= 0,
-            let text = reader.take(Int(length))
+            let bytesOfText = reader.take(Int(length))
         else { throw MalformedObject(reason: "its length is wrong") }
-        self.init(
-            manifest: manifest, fullSizeBytes: fullSizeBytes, description: String(decoding: text, as: UTF8.self))
+        // Not mended: what is no text would become longer than it may be.
+        guard let text = String(validating: bytesOfText, as: UTF8.self) else {
+            throw MalformedObject(reason: "its description is no text")
+        }
+        self.init(manifest: manifest, fullSizeBytes: fullSizeBytes, description: text)
         guard encoded == bytes else { throw MalformedObject(reason: "it is damaged") }
     }
 }

@@ -33,8 +33,14 @@ extension SnapshotStore {
         try await Push(
             store: self, place: place, threads: threads, relatives: relatives, isThorough: isThorough, counter: counter
         ).push(manifest, blockCount: blockCount)
-        if try await place.get(snapshot.key, limit: SnapshotCard.maximumBytes) != card.encoded {
-            try await place.put(card.encoded, snapshot.key)
+        if try await !Self.has(place, card, snapshot.key) { try await place.put(card.encoded, snapshot.key) }
+    }
+
+    private static func has(_ place: any ObjectPlace, _ card: SnapshotCard, _ key: String) async throws -> Bool {
+        do {
+            return try await place.get(key, limit: SnapshotCard.maximumBytes) == card.encoded
+        } catch let error as PlaceError where error.code == .tooLarge {
+            return false
         }
     }
 
