@@ -28,8 +28,11 @@ extension VolumeManager {
     public func migrate(_ reference: VolumeReference, to zone: ZoneName) async throws -> HostVolume {
         try await exclusively(reference) { volume in
             let volume = try await self.endLingerNow(volume)
-            try await self.checkMigration(of: volume, to: zone)
             let others = try await self.region.allVolumes()
+            if !volume.isThere, let moved = others.first(where: { self.isMigrated($0, from: volume.id) }) {
+                return HostVolume(volume: try await self.endMigration(of: volume.id, to: moved))
+            }
+            try await self.checkMigration(of: volume, to: zone)
             try await self.takeBackMigration(of: volume.id, among: others)
             let moved: Volume
             do {
@@ -38,10 +41,7 @@ extension VolumeManager {
                 await self.takeBackMigration(of: volume.id, after: error)
                 throw error
             }
-            try await self.removeSource(volume.id)
-            let finished = try await self.finishMigration(to: moved)
-            self.logger.info("moved '\(volume.id)' to \(zone), where it is '\(finished.id)'")
-            return HostVolume(volume: finished)
+            return HostVolume(volume: try await self.endMigration(of: volume.id, to: moved))
         }
     }
 
@@ -54,6 +54,9 @@ extension VolumeManager {
         }
         if volume.zone == zone {
             throw StorageError(.invalidParameterValue, "Volume \(title(volume)) is in \(zone) already")
+        }
+        guard volume.isThere else {
+            throw StorageError(.incorrectState, "Volume \(title(volume)) is '\(volume.state.rawValue)'")
         }
         if let attachment = volume.attachments.first {
             throw StorageError(
@@ -101,12 +104,29 @@ extension VolumeManager {
 
     private static let pollInterval = Duration.milliseconds(200)
 
+    /// The new volume has everything: the old one goes.
+    private func endMigration(of id: VolumeID, to moved: Volume) async throws -> Volume {
+        try await removeSource(id)
+        let finished = try await finishMigration(to: moved)
+        logger.info("moved '\(id)' to \(finished.zone), where it is '\(finished.id)'")
+        do {
+            try await removeSnapshots(ofMigrating: id.rawValue)
+        } catch {
+            logger.error("'\(finished.id)' has moved; a snapshot made for that stays until the next start: \(error)")
+        }
+        return finished
+    }
+
     /// When it is refused, since somebody attached the volume meanwhile, all goes back. After any other error nobody
     /// knows whether the volume is there: then both stay, and the next try or start finds out.
     private func removeSource(_ id: VolumeID) async throws {
         do {
             try await region.delete(id)
+        } catch let error as StorageError where error.code == .volumeNotFound {
+            // That is what was wanted.
         } catch let error as StorageError where [.volumeInUse, .incorrectState].contains(error.code) {
+            let volumes = try await region.allVolumes()
+            guard let source = volumes.first(where: { $0.id == id }), source.isThere else { throw error }
             await takeBackMigration(of: id, after: error)
             throw error
         }
@@ -115,19 +135,17 @@ extension VolumeManager {
     /// The old volume is gone: the new one gets its name.
     private func finishMigration(to volume: Volume) async throws -> Volume {
         let name = volume.tags[Tag.migrationName]
-        let finished = try await region.modifyTags(
+        return try await region.modifyTags(
             ModifyTagsRequest(
                 volumeID: volume.id, set: name.map { [Tag.name: $0] } ?? [:],
                 remove: [Tag.migrationHost, Tag.migrationSource, Tag.migrationName]))
-        try await removeSnapshots(ofMigrating: volume.tags[Tag.migrationSource])
-        return finished
     }
 
     // MARK: Back
 
     /// What was made to move a volume that is still there goes away.
     private func takeBackMigration(of id: VolumeID, among volumes: [Volume]) async throws {
-        for volume in volumes where volume.tags[Tag.migrationSource] == id.rawValue && isMigratedHere(volume.tags) {
+        for volume in volumes where isMigrated(volume, from: id) {
             try await region.delete(volume.id)
         }
         try await removeSnapshots(ofMigrating: id.rawValue)
@@ -150,6 +168,10 @@ extension VolumeManager {
         }
     }
 
+    private func isMigrated(_ volume: Volume, from id: VolumeID) -> Bool {
+        volume.tags[Tag.migrationSource] == id.rawValue && isMigratedHere(volume.tags)
+    }
+
     private func isMigratedHere(_ tags: [String: String]) -> Bool {
         tags[Tag.migrationHost] == instance.id.rawValue
     }
@@ -161,14 +183,7 @@ extension VolumeManager {
         do {
             let volumes = try await region.allVolumes()
             for volume in volumes where isMigratedHere(volume.tags) {
-                guard let source = volume.tags[Tag.migrationSource] else { continue }
-                if volumes.contains(where: { $0.id.rawValue == source }) {
-                    logger.notice("moving '\(source)' ended early, and is taken back")
-                    try await region.delete(volume.id)
-                } else {
-                    logger.notice("'\(source)' has been moved, and is '\(volume.id)' now")
-                    _ = try await finishMigration(to: volume)
-                }
+                await settleMigration(to: volume, among: volumes)
             }
             try await removeSnapshots(ofMigrating: nil)
         } catch let error as StorageError where error.code == .unsupportedOperation {
@@ -177,4 +192,27 @@ extension VolumeManager {
             logger.error("what was being moved to another zone could not be settled: \(error)")
         }
     }
+
+    /// One that cannot be settled stays for the next start, and holds no other up.
+    private func settleMigration(to volume: Volume, among volumes: [Volume]) async {
+        guard let source = volume.tags[Tag.migrationSource].map({ VolumeID($0) }) else { return }
+        do {
+            if volumes.contains(where: { $0.id == source && $0.isThere }) {
+                logger.notice("moving '\(source)' ended early, and is taken back")
+                try await region.delete(volume.id)
+            } else {
+                logger.notice("'\(source)' has been moved, and is '\(volume.id)' now")
+                try await removeSource(source)
+                _ = try await finishMigration(to: volume)
+            }
+        } catch {
+            let name = volume.tags[Tag.migrationName] ?? ""
+            logger.error("'\(source)' was being moved as '\(volume.id)' ('\(name)'), which is not settled: \(error)")
+        }
+    }
+}
+
+extension Volume {
+    /// Whether it has its content: one that is `deleting` has lost it, however long it is listed.
+    fileprivate var isThere: Bool { state == .available || state == .inUse }
 }

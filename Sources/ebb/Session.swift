@@ -18,11 +18,14 @@ struct Session {
     }
 
     /// Asks the daemon, and says so when it takes long, unless something else is shown.
+    ///
+    /// - Parameter time: for a call that takes as long as a volume has bytes.
     func call<Method: RPCMethod>(
-        _ method: Method.Type, _ parameters: Method.Parameters, doing what: String, isShown: Bool = true
+        _ method: Method.Type, _ parameters: Method.Parameters, doing what: String, isShown: Bool = true,
+        within time: Duration? = nil
     ) throws(StorageError) -> Method.Result {
         try Progress.during(what, isShown: isShown) { () throws(StorageError) -> Method.Result in
-            try client.call(method, parameters)
+            try client.call(method, parameters, within: time)
         }
     }
 

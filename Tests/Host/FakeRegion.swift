@@ -17,6 +17,8 @@ final class FakeRegion: StorageDriver {
         var snapshotFate = Snapshot.State.pending
         /// What becomes of a copy of a volume; `creating` for as long as it is that.
         var copyFate = Volume.State.available
+        /// Whether the next deletion stops when the volume has lost its bytes, and is listed still.
+        var deletionStops = false
         /// What was asked for.
         var created: [CreateVolumeRequest] = []
         /// Counts up with each attachment, as the emulator's inode numbers do.
@@ -174,6 +176,12 @@ final class FakeRegion: StorageDriver {
             guard volume.attachments.isEmpty else {
                 throw StorageError(
                     .volumeInUse, "Volume '\(id)' is attached to '\(volume.attachments[0].instanceID)'")
+            }
+            if state.deletionStops {
+                state.deletionStops = false
+                state.volumes[id]?.state = .deleting
+                state.contents[id] = nil
+                throw StorageError(.deadlineExceeded, "'\(id)' is not deleted yet")
             }
             state.volumes[id] = nil
         }

@@ -125,6 +125,40 @@ import Testing
         await manager.shutdown()
     }
 
+    /// The old volume has lost its bytes and is listed still: the new one is the only one, for the next try and for the
+    /// next start.
+    @Test(arguments: [true, false]) func aDeletionThatStopsHalfWayIsFinished(triesAgain: Bool) async throws {
+        var manager = try await stage.begin()
+        stage.region.state.withLock { $0.deletionStops = true }
+        _ = await expectError(.deadlineExceeded) {
+            _ = try await manager.migrate(.id(volume), to: stage.region.otherZone)
+        }
+        #expect(volumes().count == 2)
+        if triesAgain {
+            let moved = try await manager.migrate(.id(volume), to: stage.region.otherZone)
+            #expect(moved.volume.zone == stage.region.otherZone)
+        } else {
+            await manager.shutdown()
+            manager = try await stage.begin()
+        }
+        expectOnly(in: stage.region.otherZone)
+        await manager.shutdown()
+    }
+
+    @Test func oneThatCannotBeSettledHoldsNoOtherUp() async throws {
+        for name in ["a", "b"] {
+            let marks = [
+                Tag.migrationHost: stage.instance.id.rawValue, Tag.migrationSource: "vol-\(name)",
+                Tag.migrationName: name,
+            ]
+            _ = stage.region.addVolume("", tags: marks)
+        }
+        stage.region.fail("tags", StorageError(.internalError, "Once"))
+        let manager = try await stage.begin()
+        #expect(volumes().count { ["a", "b"].contains($0.name) } == 1)
+        await manager.shutdown()
+    }
+
     @Test func whatAnotherHostMovesIsItsOwnAffair() async throws {
         let foreign = [Tag.migrationHost: "i-b", Tag.migrationSource: volume.rawValue]
         let other = stage.region.addVolume("", tags: foreign)

@@ -24,12 +24,13 @@ public final class RPCClient: Sendable {
     ///
     /// A call whose connection breaks is made again only if that can do no harm.
     ///
+    /// - Parameter time: how long it may take, if not the usual time.
     /// - Throws: what the daemon answered; `Unavailable` when no daemon answers on the socket, or when it went away
     ///   in the middle; `DeadlineExceeded` when it takes longer than the timeout.
     public func call<Method: RPCMethod>(
-        _ method: Method.Type, _ parameters: Method.Parameters
+        _ method: Method.Type, _ parameters: Method.Parameters, within time: Duration? = nil
     ) throws(StorageError) -> Method.Result {
-        let deadline = clock.uptime() + timeout
+        let deadline = clock.uptime() + (time ?? timeout)
         return try connection.withLock { kept throws(StorageError) in
             try repeatingIfHarmless(method, parameters) { () throws(CallFailure) in
                 let connection = if let usable = kept.takeUsable() { usable } else { try connect(until: deadline) }

@@ -26,7 +26,7 @@ struct VolumeMigrate: SessionCommand {
             session.log.info("Waiting for volume migration to complete")
             return try session.call(
                 Ebb.MigrateHostVolume.self, .init(volume: .id(id), zone: ZoneName(zone)),
-                doing: "moving volume \(id) to \(zone)")
+                doing: "moving volume \(id) to \(zone)", within: .seconds(86_400))
         } finish: { volumes in
             try session.print(VolumeAnswer.volumes(volumes), output)
         }
