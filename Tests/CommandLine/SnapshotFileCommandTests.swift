@@ -283,6 +283,10 @@ import Testing
                 #expect(
                     result.errors.contains(text.replacing(commands.home.string, with: "HOME")), "\(path): \(result)")
             }
+            for arguments in [["push", "first", volume], ["pull", volume]] {
+                let result = try await commands.ebb(["snapshot"] + arguments)
+                #expect(result.status == 1 && result.errors.contains("lies on a volume of this region"), "\(result)")
+            }
             // A relative one is the caller's.
             let relative = try await runCommand(
                 BuiltPrograms.ebb.string, ["snapshot", "export", "first", "near"],

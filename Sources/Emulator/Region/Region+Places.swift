@@ -7,7 +7,7 @@ import Driver
 
 extension Region {
     func startPush(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
-        let place = try effects.place(of: request)
+        let place = try await effects.place(of: request)
         return try await depart(request) { region, snapshot in
             try region.begin(.push, of: snapshot.id, at: place.location) { region, progress in
                 try await region.carryOutPush(snapshot, to: place, isThorough: request.isThorough ?? false, progress)
@@ -33,8 +33,8 @@ extension Region {
         return SnapshotTaskResult()
     }
 
-    func startPull(_ request: SnapshotTaskRequest) throws -> SnapshotTask {
-        let place = try effects.place(of: request)
+    func startPull(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
+        let place = try await effects.place(of: request)
         return try begin(.pull, at: place.location) { region, progress in
             try await region.takeIn(progress) { region, writer in
                 do {

@@ -16,7 +16,7 @@ extension Region {
         case .import: try await startImport(request)
         case .check: try startCheck()
         case .push: try await startPush(request)
-        case .pull: try startPull(request)
+        case .pull: try await startPull(request)
         }
     }
 

@@ -53,8 +53,7 @@ extension RegionEffects {
     private func open(
         _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = []
     ) throws(StorageError) -> ArchiveFile {
-        let isOwn = try opening(path) { () throws(Errno) in try OwnVolumes(tree: tree).hold(path) }
-        if isOwn { throw .ownVolume(path) }
+        if try isOwn(path) { throw .ownVolume(path) }
         // Some devices act when they are opened.
         guard try opening(path, { () throws(Errno) in try Self.mayBeOpened(path) }) else { throw .notRegular(path) }
         let file = try opening(path) { () throws(Errno) in
@@ -65,6 +64,11 @@ extension RegionEffects {
         let status = try opening(path) { () throws(Errno) in try file.descriptor.fileStatus() }
         guard status.isRegular else { throw .notRegular(path) }
         return file
+    }
+
+    /// Whether a path leads onto the region's own volumes.
+    func isOwn(_ path: FilePath) throws(StorageError) -> Bool {
+        try opening(path) { () throws(Errno) in try OwnVolumes(tree: tree).hold(path) }
     }
 
     private static func mayBeOpened(_ path: FilePath) throws(Errno) -> Bool {

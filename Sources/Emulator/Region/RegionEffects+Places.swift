@@ -25,9 +25,24 @@ struct FoundSnapshot: Sendable {
 }
 
 extension RegionEffects {
-    func place(of request: SnapshotTaskRequest) throws(StorageError) -> any ObjectPlace {
-        guard let location = request.location, !location.isEmpty else { throw .missing("location") }
-        do throws(PlaceError) { return try places(location, request.endpoint) } catch { throw .ofPlace(error) }
+    /// Where a snapshot is pushed to or pulled from; refuses a directory on the region's own volumes.
+    func place(of request: SnapshotTaskRequest) async throws -> any ObjectPlace {
+        guard let text = request.location, !text.isEmpty else { throw StorageError.missing("location") }
+        let (place, location) = try place(at: text, request.endpoint)
+        if case .directory(let path) = location, try await blocking({ try isOwn(path) }) {
+            throw StorageError.ownVolume(path)
+        }
+        return place
+    }
+
+    private func place(
+        at text: String, _ endpoint: String?
+    ) throws(StorageError) -> (any ObjectPlace, PlaceLocation) {
+        do throws(PlaceError) {
+            return (try places(text, endpoint), try PlaceLocation(text))
+        } catch {
+            throw .ofPlace(error)
+        }
     }
 
     func push(
@@ -46,11 +61,11 @@ extension RegionEffects {
         _ wanted: String?, in place: any ObjectPlace, _ progress: SnapshotTaskProgress
     ) async throws -> FoundSnapshot {
         try await progress.untilCancelled {
-            let ids = try await place.snapshots().map(\.id)
-            if let wanted, ids.contains(wanted) { return try await place.description(of: wanted) }
+            let all = try await place.snapshots()
+            if let wanted, all.contains(where: { $0.id == wanted }) { return try await place.description(of: wanted) }
             var found: [FoundSnapshot] = []
-            for id in ids {
-                let snapshot = try await place.description(of: id)
+            for one in all {
+                let snapshot = try await place.description(of: one)
                 if wanted == nil || snapshot.description.tags[Tag.name] == wanted { found.append(snapshot) }
             }
             guard let only = found.first, found.count == 1 else {
@@ -74,11 +89,19 @@ extension RegionEffects {
 
 extension ObjectPlace {
     fileprivate func description(of id: String) async throws -> FoundSnapshot {
-        let card = try await card(of: id).card
+        let (snapshot, card) = try await card(of: id)
+        return try found(snapshot, card)
+    }
+
+    fileprivate func description(of snapshot: PlacedSnapshot) async throws -> FoundSnapshot {
+        try found(snapshot, await card(of: snapshot))
+    }
+
+    private func found(_ snapshot: PlacedSnapshot, _ card: SnapshotCard) throws -> FoundSnapshot {
         do {
-            return FoundSnapshot(id: id, description: try SnapshotDescription(json: card.description))
+            return FoundSnapshot(id: snapshot.id, description: try SnapshotDescription(json: card.description))
         } catch let error as MalformedDescription {
-            throw StorageError.notPulled("the snapshot \(id) in \(location): \(error)")
+            throw StorageError.notPulled("the snapshot \(snapshot.id) in \(location): \(error)")
         }
     }
 }

@@ -48,8 +48,8 @@ extension StorageError {
 
     static func ownVolume(_ path: FilePath) -> Self {
         Self(
-            .invalidParameterValue, "The file \(path) lies on a volume of this region.",
-            cause: "the daemon would wait for itself", advice: "choose a place on another disk, and copy the file")
+            .invalidParameterValue, "\(path) lies on a volume of this region.",
+            cause: "the daemon would wait for itself", advice: "choose a place on another disk, and copy from there")
     }
 
     static func notWritten(_ path: FilePath, _ error: Errno) -> Self {
