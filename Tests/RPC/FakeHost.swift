@@ -49,7 +49,12 @@ final class FakeHost: HostOperations {
     }
 
     func sound(_ volume: Volume) async throws -> Volume {
-        let now = try await find(.id(volume.id))
+        var now = try await find(.id(volume.id))
+        // What is no copy is there in a moment.
+        while now.state == .creating, now.sourceVolumeID == nil {
+            try await Task.sleep(for: .milliseconds(1))
+            now = try await find(.id(volume.id))
+        }
         if now.state == .creating { throw StorageError(.deadlineExceeded, "'\(volume.id)' is being made") }
         try now.requireSound()
         return now
