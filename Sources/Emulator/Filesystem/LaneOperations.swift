@@ -34,7 +34,9 @@ extension Lane {
         do throws(Errno) {
             let count = io.count
             var buffer = unsafe MutableRawSpan(_unsafeBytes: replyBuffer)
-            let unwritten = try io.read(into: &buffer)
+            var unwritten = try io.read(into: &buffer)
+            // Others may want the block while this thread waits.
+            if io.isDelayed { unwritten = nil }
             delays.wait(for: &io)
             unsafe request.reply(memory: UnsafeRawBufferPointer(rebasing: replyBuffer[..<count]))
             _ = consume io
