@@ -10,6 +10,8 @@ public final class TestProcess: Sendable {
 
     /// - Parameter output: the file that takes what it says; without one it says it where the tests do.
     public init(_ command: [String], output: FilePath? = nil, appending: Bool = false) throws {
+        // So that it can be read from now on.
+        if let output, !appending { try writeFile(output, "") }
         let redirect = output == nil ? "" : appending ? #">>"$log" 2>&1"# : #">"$log" 2>&1"#
         let script = #"log=$1; shift; exec "$@" </dev/null "# + redirect
         process = try ChildProcess.spawn(

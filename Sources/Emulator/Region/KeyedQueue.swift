@@ -1,8 +1,8 @@
 // Who works on what: one operation at a time for each key, in the order of asking.
 //
 // Part of the region actor's state, so it needs no lock of its own. Order of keys, outermost first, so that
-// nobody waits in a circle: token, volumes (by id), references, snapshots (the older first), fastRestores,
-// names; or `instances` or `blockTokenKey` alone.
+// nobody waits in a circle: token, volumes (by id), references, snapshots (the older first), fastRestores or
+// uploads, names; or `instances` or `blockTokenKey` alone.
 import Driver
 
 struct KeyedQueue {
@@ -14,6 +14,8 @@ struct KeyedQueue {
         case snapshot(SnapshotID)
         /// Of how many snapshots there is fast restore.
         case fastRestores
+        /// Of how many snapshots are written block by block.
+        case uploads
         case name(String)
         case snapshotName(String, region: String)
         case instances

@@ -75,7 +75,7 @@ extension Region {
     /// - Parameter time: `nil`: not at all.
     private func leave(until time: Duration?) {
         if let time {
-            work.leftoverEnd = currentTime().adding(milliseconds: time.wholeMilliseconds)
+            work.leftoverEnd = work.leftoverEnd ?? currentTime().adding(milliseconds: time.wholeMilliseconds)
         } else {
             work.leftoverEnd = nil
             sweepStore()

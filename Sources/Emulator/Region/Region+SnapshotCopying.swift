@@ -37,8 +37,20 @@ extension Region {
         }
         work.cuts[target] = nil
         work.jobs[target] = nil
-        writer.end()
-        removeLitter()
+        end(writer, of: target)
+    }
+
+    /// If it is not at its end, that could not be written down, and the next start goes on with it: until then what it
+    /// has stored is held.
+    private func end(_ writer: SnapshotWriter, of target: CopyTarget) {
+        if isUnended(target) { work.unended.append(writer) } else { end(writer) }
+    }
+
+    func isUnended(_ target: CopyTarget) -> Bool {
+        switch target {
+        case .snapshot(let id): state.snapshots.snapshots[id]?.state == .pending
+        case .volume(let id): state.volumes[id]?.isBeingCopied ?? false
+        }
     }
 
     private func bringIn(

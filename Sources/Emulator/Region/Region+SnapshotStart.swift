@@ -28,6 +28,8 @@ struct SnapshotWork: Sendable {
     var restoreStart: Task<Void, Never>?
     /// What may be needed by nothing any more.
     var litter: [Digest] = []
+    /// Of what failed while that could not be written down: they hold what the next start goes on with.
+    var unended: [SnapshotWriter] = []
     var removal: Task<Void, Never>?
     /// Whether something may have become removable since the removal began.
     var removesAgain = false

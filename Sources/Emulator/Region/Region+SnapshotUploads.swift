@@ -136,9 +136,14 @@ extension Region {
         await failing.value
     }
 
-    /// If it is `pending` still, that could not be written down, and the next start finds both.
+    /// If it is `pending` still, that could not be written down, and the next start finds both: until then its blocks
+    /// are held.
     private func endGivenUp(_ id: SnapshotID, _ upload: SnapshotUpload) async {
-        if state.snapshots.snapshots[id]?.state != .pending { await end(upload, isComplete: false) }
+        if isUnended(.snapshot(id)) {
+            work.unended.append(upload.writer)
+        } else {
+            await end(upload, isComplete: false)
+        }
     }
 
     /// Gives an upload's space back. What stays of it then, the next start removes.

@@ -39,7 +39,7 @@ extension Region {
         let names = try Self.nameKeys([request.tags], in: configuration.name)
         let parent = request.parentSnapshotID.map { KeyedQueue.Key.snapshot($0) }
         // A parent must be there until the new row has a reference of its manifest.
-        return try await exclusively([parent].compactMap { $0 } + names) { region in
+        return try await exclusively([parent].compactMap { $0 } + [.uploads] + names) { region in
             let snapshot = try region.newUpload(request)
             let upload = try await region.effects.beginUpload(of: snapshot)
             do {

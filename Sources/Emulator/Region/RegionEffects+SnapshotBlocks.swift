@@ -118,7 +118,7 @@ extension RegionEffects {
     /// - Throws: `SnapshotUploadRefusal`, and whatever reading its files does.
     func seal(_ upload: SnapshotUpload, blockCount: Int, checksum: [UInt8]?) async throws {
         try beforeStep(.sealUpload)
-        try await copiers.run { try upload.seal(blockCount: blockCount, checksum: checksum) }
+        try await blocking { try upload.seal(blockCount: blockCount, checksum: checksum) }
     }
 
     /// Gives the space back of one that has become a snapshot, or will not.

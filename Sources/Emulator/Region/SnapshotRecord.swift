@@ -70,9 +70,10 @@ enum SnapshotOrigin: Hashable, Sendable {
     /// Fetched from a file, a directory or a bucket, where it was of this volume.
     case imported(VolumeID)
 
-    /// `nil` for what was written block by block over nothing.
+    /// `nil` for what was written block by block over nothing, and for what came from elsewhere and was of no volume.
     var sourceID: String? {
         switch self {
+        case .imported(.ofNoVolume): nil
         case .volume(let id), .imported(let id): id.rawValue
         case .copy(let id): id.rawValue
         case .blocks(let parent, _): parent?.rawValue
