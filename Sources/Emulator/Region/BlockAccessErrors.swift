@@ -91,6 +91,12 @@ extension StorageError {
         return Self(.snapshotDamaged, "The blocks of the snapshot \(names) cannot be listed.", cause: "\(error)")
     }
 
+    static func notRead(_ snapshots: [SnapshotID], _ error: any Error) -> Self {
+        let names = snapshots.map { "'\($0)'" }.joined(separator: " and ")
+        return Self(
+            .internalError, "The snapshot \(names) could not be read now.", cause: "\(error)", advice: "try again")
+    }
+
     static func noSuchBlock(_ index: SnapshotBlockIndex, of snapshot: SnapshotID, count: Int) -> Self {
         invalid(.block, "The snapshot '\(snapshot)' has the blocks 0 to \(count - 1), and no block \(index).")
     }

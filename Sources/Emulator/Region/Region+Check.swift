@@ -22,7 +22,8 @@ extension Region {
         }
         return snapshots
             + state.volumes.values.compactMap { volume in
-                volume.neededManifest.map { ManifestReference(holder: volume.id.rawValue, manifest: $0) }
+                if work.unsettled.contains(volume.id) { return nil }
+                return volume.neededManifest.map { ManifestReference(holder: volume.id.rawValue, manifest: $0) }
             }
     }
 
@@ -89,6 +90,8 @@ extension Region {
         let candidates = try await effects.unneeded(progress)
         // What was deleted meanwhile is on its way: who has ended with the key has asked for it.
         try await exclusively(.references) { _ in }
+        // Uploads that end remove what they had by themselves.
+        for (target, job) in work.jobs where !isUnended(target) { await job.value }
         while let removal = work.removal { await removal.value }
         // Without names, what an import has left cannot be told from what was forgotten.
         if work.leftoverEnd != nil || candidates.isEmpty { return [] }

@@ -33,6 +33,8 @@ extension Region {
             source: .volume(id), manifest: original.neededManifest, lineage: original.origin?.lineage ?? id.rawValue)
         // From here on it has its name, and counts as a copy.
         state.put(volume)
+        work.unsettled.insert(volume.id)
+        defer { work.unsettled.remove(volume.id) }
         do {
             let cut = try await cutForCopy(original, volume, token)
             if let token { state.put(token) }

@@ -145,6 +145,8 @@ extension Region {
         try state.checkName(volume.name)
         let rows = try await rows(ofNew: volume, token) + (credit.map { [.putFastRestore($0)] } ?? [])
         state.put(volume)
+        work.unsettled.insert(volume.id)
+        defer { work.unsettled.remove(volume.id) }
         if let token { state.put(token) }
         var available = volume
         var hasRow = false
@@ -153,6 +155,7 @@ extension Region {
             async let made = effects.makeBytes(of: volume)
             try await kept
             hasRow = true
+            work.unsettled.remove(volume.id)
             if let missing = try await made { work.restores[volume.id] = RestoreJob(progress: missing) }
             try available.apply(.bytesMade)
             try await effects.commit([.putVolume(available)], durable: false)

@@ -62,9 +62,17 @@ extension Region {
 
     /// Makes litter of what a batch leaves without a reference. False when nothing is to be taken back now.
     private func takeBackSome() async throws -> Bool {
-        let losing = try await exclusively(.references) { try await $0.effects.takeBackBatch() }
-        work.litter += losing ?? []
-        return losing != nil
+        do {
+            let losing = try await exclusively(.references) { region in
+                try await region.effects.takeBackBatch(but: region.work.stuckTrees)
+            }
+            work.litter += losing ?? []
+            return losing != nil
+        } catch let tree as StuckTree {
+            logger.error("what manifest \(tree.manifest) names stays in the snapshot store: \(tree.cause)")
+            work.stuckTrees.insert(tree.manifest)
+            return true
+        }
     }
 
     /// So many that ending the region does not wait for long.

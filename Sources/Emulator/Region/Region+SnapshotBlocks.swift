@@ -138,9 +138,20 @@ extension Region {
             return try await body()
         } catch {
             for id in ids { _ = try blockSnapshot(id) }
-            let refusal = refusal(ids, error)
+            let refusal = error.isDamage ? refusal(ids, error) : .notRead(ids, error)
             logger.error("\(refusal)")
             throw refusal
+        }
+    }
+}
+
+extension Error {
+    /// Whether something of the store is lost, and not only unreadable for the moment.
+    fileprivate var isDamage: Bool {
+        switch self {
+        case let error as SnapshotStoreError: error.isDamage
+        case let part as UnreadableSnapshotPart: part.error.isDamage
+        default: false
         }
     }
 }

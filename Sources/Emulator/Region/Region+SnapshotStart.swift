@@ -31,6 +31,10 @@ struct SnapshotWork: Sendable {
     /// Of what failed while that could not be written down: they hold what the next start goes on with.
     var unended: [SnapshotWriter] = []
     var removal: Task<Void, Never>?
+    /// Trees that could not be taken back, until the next start tries again.
+    var stuckTrees: Set<Digest> = []
+    /// Volumes whose reference of a manifest may not be in the catalog yet.
+    var unsettled: Set<VolumeID> = []
     /// Whether something may have become removable since the removal began.
     var removesAgain = false
     /// Ends when the store may be written.

@@ -67,8 +67,10 @@ extension RegionEffects {
 
     func miscounts(_ names: Set<Digest>, _ count: ReferenceCount) async throws -> [SnapshotFinding] {
         try await blocking {
-            try names.sorted().map { name in
-                .miscounted(name, recorded: Int(try catalog.referenceCount(of: name)), actual: count.count(of: name))
+            try names.sorted().compactMap { name in
+                let recorded = Int(try catalog.referenceCount(of: name))
+                if !count.disagrees(name, recorded: recorded) { return nil }
+                return .miscounted(name, recorded: recorded, actual: count.count(of: name))
             }
         }
     }

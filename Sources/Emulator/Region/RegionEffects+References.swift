@@ -41,21 +41,36 @@ extension RegionEffects {
 
     /// Takes some of a tree back that nothing needs and nobody holds.
     ///
+    /// - Parameter stuck: the manifests of trees that are left alone.
     /// - Returns: objects that may be needed by nothing now; `nil` when there is no such tree.
-    func takeBackBatch() async throws -> [Digest]? {
-        guard let tree = try await blocking({ try catalog.partialTree { !snapshots.mayBeHeld($0) } }) else {
-            return nil
+    /// - Throws: `StuckTree` for one that cannot be taken back; others may be.
+    func takeBackBatch(but stuck: Set<Digest>) async throws -> [Digest]? {
+        let found = try await blocking {
+            try catalog.partialTree { !stuck.contains($0) && !snapshots.mayBeHeld($0) }
         }
+        guard let tree = found else { return nil }
         try beforeStep(.takeBackReferences)
-        let (changes, losing) = try await blocking {
-            var counting = ReferenceCounting(self)
-            try counting.takeSome(of: tree)
-            return (counting.changes, counting.losing)
+        do {
+            let (changes, losing) = try await blocking {
+                var counting = ReferenceCounting(self)
+                try counting.takeSome(of: tree)
+                return (counting.changes, counting.losing)
+            }
+            // Durable, since the objects' files go next.
+            try await commit(changes)
+            return losing
+        } catch let error as SnapshotStoreError {
+            throw StuckTree(manifest: tree.manifest, cause: error)
+        } catch let error as MiscountedObject {
+            throw StuckTree(manifest: tree.manifest, cause: error)
         }
-        // Durable, since the objects' files go next.
-        try await commit(changes)
-        return losing
     }
+}
+
+/// A tree that cannot be taken back, and would not be by trying again.
+struct StuckTree: Error {
+    let manifest: Digest
+    let cause: any Error
 }
 
 /// Walks over what manifests refer to, and adds up how the counts change.
