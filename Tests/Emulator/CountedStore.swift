@@ -67,3 +67,14 @@ final class CountedStore: Sendable {
         return directory.appending("\(hex.prefix(2))/\(hex.dropFirst(2))").string
     }
 }
+
+extension TestRegion {
+    /// Once the background is done, nothing is counted, and nothing is there.
+    func expectEmptyStore(_ comment: Comment) async throws {
+        try await driver.finishSnapshotWork()
+        let effects = await driver.region.effects
+        try effects.catalog.forEachObject { name, _, _ in Issue.record("\(name) is counted: \(comment)") }
+        try effects.snapshots.forEachName { Issue.record("\($0) is there: \(comment)") }
+        #expect(try effects.catalog.partialTrees() == [], comment)
+    }
+}

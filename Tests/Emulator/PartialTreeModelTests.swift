@@ -113,9 +113,6 @@ private final class WatchedProcess: Sendable {
         for snapshot in try await region.snapshots { try await region.driver.deleteSnapshot(snapshot.id) }
         try await region.driver.finishSnapshotWork()
         try process.look()
-        let effects = await region.driver.region.effects
-        try effects.catalog.forEachObject { name, _, _ in Issue.record("\(name) is counted: \(comment)") }
-        try effects.snapshots.forEachName { Issue.record("\($0) is there: \(comment)") }
-        #expect(try effects.catalog.partialTrees() == [], comment)
+        try await region.expectEmptyStore(comment)
     }
 }

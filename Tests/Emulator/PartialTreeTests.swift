@@ -63,14 +63,6 @@ import Testing
         try store.check(await region.driver.region.effects.catalog, comment)
     }
 
-    private func checkEmpty(_ region: TestRegion, _ comment: Comment) async throws {
-        try await region.driver.finishSnapshotWork()
-        let effects = await region.driver.region.effects
-        try effects.catalog.forEachObject { name, _, _ in Issue.record("\(name) is counted: \(comment)") }
-        try effects.snapshots.forEachName { Issue.record("\($0) is there: \(comment)") }
-        #expect(try effects.catalog.partialTrees() == [], comment)
-    }
-
     @Test("a tree is counted up to the last batch, stays while its writer has it, and is taken back then")
     func countsAndTakesBack() async throws {
         try await withTree { region, store, manifest, writer in
@@ -90,8 +82,33 @@ import Testing
             // What was not counted is nobody's but the next start's.
             #expect(try await counted(manifest, in: region) == nil)
             let next = try await region.reopened()
-            try await checkEmpty(next, "after the next start")
+            try await next.expectEmptyStore("after the next start")
             try await next.driver.close()
+        }
+    }
+
+    @Test("a tree with a count that is too low stays, and holds no other up")
+    func stays() async throws {
+        try await withTree { region, _, manifest, writer in
+            #expect(try await countOne(manifest, in: region))
+            let effects = await region.driver.region.effects
+            var segments: [Digest] = []
+            try effects.snapshots.forEachReference(of: effects.snapshots.manifest(manifest), segments: 0..<1) {
+                if $1 == .segment { segments.append($0) }
+                return true
+            }
+            let lost = ObjectReferences(kind: .segment, changes: [try #require(segments.first): -1])
+            try await effects.commit([.addReferences(lost)])
+            try await letGo(writer, in: region)
+            // Some of them come after that one.
+            for number in UInt8(10)..<16 {
+                let id = try await region.upload([5: number])
+                let objects = try await region.objects(of: id, .block)
+                try await region.driver.deleteSnapshot(id)
+                try await region.driver.finishSnapshotWork()
+                for object in objects { #expect(try !effects.snapshots.has(object), "\(number)") }
+            }
+            #expect(try effects.catalog.partialTrees().map(\.manifest) == [manifest])
         }
     }
 
@@ -101,7 +118,7 @@ import Testing
             #expect(try await countOne(manifest, in: region))
             writer.end()
             let next = try await region.reopened()
-            try await checkEmpty(next, "after the restart")
+            try await next.expectEmptyStore("after the restart")
             try await next.driver.close()
         }
     }
@@ -122,7 +139,7 @@ import Testing
             #expect(try await region.blocks(of: other) == Self.blocks)
             try await region.checkStore("after both")
             try await region.driver.deleteSnapshot(other)
-            try await checkEmpty(region, "after the deletion")
+            try await region.expectEmptyStore("after the deletion")
         }
     }
 
@@ -137,7 +154,7 @@ import Testing
             try await check(store, region, "after the deletion")
             #expect(try await !countOne(manifest, in: region))
             try await letGo(writer, in: region)
-            try await checkEmpty(region, "after the writer")
+            try await region.expectEmptyStore("after the writer")
         }
     }
 
@@ -161,7 +178,7 @@ import Testing
             limit.set(.max)
             try await region.checkStore("it has come again")
             try await region.driver.deleteSnapshot(second)
-            try await checkEmpty(region, "after the second deletion")
+            try await region.expectEmptyStore("after the second deletion")
             try await region.driver.close()
         }
     }

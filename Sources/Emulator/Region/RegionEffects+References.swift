@@ -50,20 +50,24 @@ extension RegionEffects {
         }
         guard let tree = found else { return nil }
         try beforeStep(.takeBackReferences)
+        let counting: ReferenceCounting
         do {
-            let (changes, losing) = try await blocking {
+            counting = try await blocking {
                 var counting = ReferenceCounting(self)
                 try counting.takeSome(of: tree)
-                return (counting.changes, counting.losing)
+                return counting
             }
-            // Durable, since the objects' files go next.
-            try await commit(changes)
-            return losing
         } catch let error as SnapshotStoreError {
             throw StuckTree(manifest: tree.manifest, cause: error)
-        } catch let error as MiscountedObject {
-            throw StuckTree(manifest: tree.manifest, cause: error)
         }
+        do {
+            // Durable, since the objects' files go next.
+            try await commit(counting.changes)
+        } catch {
+            guard let miscounted = try await blocking({ try counting.miscounted() }) else { throw error }
+            throw StuckTree(manifest: tree.manifest, cause: miscounted)
+        }
+        return counting.losing
     }
 }
 
@@ -85,6 +89,17 @@ private struct ReferenceCounting {
 
     /// What may be needed by nothing once the changes are committed.
     var losing: [Digest] { references.values.flatMap { $0.changes.filter { $0.value < 0 }.keys } }
+
+    /// An object that would come below none.
+    func miscounted() throws -> MiscountedObject? {
+        for (kind, references) in references {
+            for (name, change) in references.changes {
+                let count = try effects.catalog.referenceCount(of: name) + change
+                if count < 0 { return MiscountedObject(kind: kind, referenceCount: count) }
+            }
+        }
+        return nil
+    }
 
     private var isFull: Bool {
         references.values.reduce(0) { $0 + $1.changes.count } >= effects.referencesPerBatch
