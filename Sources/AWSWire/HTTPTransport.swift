@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Platform
 import SystemPackage
 
 /// HTTP/1.1 over TCP and TLS. Connections are shared by all of the process, and kept for a minute.
@@ -32,7 +33,7 @@ public struct HTTPTransport: WireTransport {
                 group.addTask { try await answer(request, endpoint, limit) }
                 // The client's own deadline ends with the answer's head.
                 group.addTask {
-                    try await Task.sleep(for: time)
+                    try await SystemClock().sleep(for: time)
                     throw HTTPClientError.deadlineExceeded
                 }
                 defer { group.cancelAll() }

@@ -78,14 +78,7 @@ public final class ConformanceSubject: Sendable {
 
     /// Detaches and deletes a volume after `body`, however that ends.
     func discarding<Result: Sendable>(_ id: VolumeID, _ body: () async throws -> Result) async throws -> Result {
-        do {
-            let result = try await body()
-            try await discard(id)
-            return result
-        } catch {
-            try await discard(id)
-            throw error
-        }
+        try await ending({ try await discard(id) }, after: body)
     }
 
     /// The volume once it is not `creating` any more.
@@ -132,4 +125,26 @@ public final class ConformanceSubject: Sendable {
         try await driver.detachVolume(
             DetachVolumeRequest(volumeID: volume.id, instanceID: instance?.id))
     }
+}
+
+/// Runs `body`, and then `end`, once and however that ended.
+func ending<Result: Sendable>(
+    _ end: () async throws -> Void, after body: () async throws -> Result
+) async throws -> Result {
+    let result: Result
+    do {
+        result = try await body()
+    } catch {
+        let cause = error
+        do { try await end() } catch { throw LeftBehind(cause: cause, reason: error) }
+        throw cause
+    }
+    try await end()
+    return result
+}
+
+/// A case failed, and what it had made could not be removed.
+struct LeftBehind: Error {
+    let cause: any Error
+    let reason: any Error
 }

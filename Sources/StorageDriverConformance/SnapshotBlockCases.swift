@@ -9,7 +9,7 @@ import Driver
 #endif
 
 /// What cases put: blocks that hold one number everywhere.
-private enum Sample {
+enum SampleBlock {
     static let ones = block(1, checksum: "M6FQvOsTwamSIx5ltPrRaBUhL8Bs20CJltMu6yzvnrs=")
     static let twos = block(2, checksum: "Ioxb8/mw3beyMReNfgZ6/5ZqGRsfzT7Q4uNx7KM/zfw=")
     static let zeros = block(0, checksum: "B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=")
@@ -26,18 +26,11 @@ extension ConformanceSubject {
         _ body: (Snapshot) async throws -> Result
     ) async throws -> Result {
         let snapshot = try await driver.startSnapshot(request)
-        do {
-            let result = try await body(snapshot)
-            try await discard(snapshot)
-            return result
-        } catch {
-            try await discard(snapshot)
-            throw error
-        }
+        return try await ending({ try await discard(snapshot) }, after: { try await body(snapshot) })
     }
 
     /// A snapshot that was written block by block, completed.
-    fileprivate func withBlocks<Result: Sendable>(
+    func withBlocks<Result: Sendable>(
         _ blocks: [(Int, SnapshotBlock)], parent: SnapshotID? = nil, _ body: (Snapshot) async throws -> Result
     ) async throws -> Result {
         try await withUpload(StartSnapshotRequest(volumeSizeGiB: 1, parentSnapshotID: parent)) { snapshot in
@@ -56,7 +49,7 @@ extension ConformanceSubject {
     }
 
     /// What a snapshot holds, by index.
-    fileprivate func blocks(of snapshot: Snapshot) async throws -> [Int: SnapshotBlock] {
+    func blocks(of snapshot: Snapshot) async throws -> [Int: SnapshotBlock] {
         var blocks: [Int: SnapshotBlock] = [:]
         for entry in try await driver.listSnapshotBlocks(SnapshotBlockQuery(snapshotID: snapshot.id)).blocks {
             blocks[entry.index.rawValue] = try await driver.getSnapshotBlock(
@@ -72,7 +65,7 @@ extension ConformanceCase {
     private static let blockReading: [ConformanceCase] = [
         ConformanceCase("a snapshot lists its written blocks, page by page", needs: [.snapshotBlocks]) { subject in
             let indexes = (0..<110).map { $0 * 3 }
-            try await subject.withBlocks(indexes.map { ($0, Sample.ones) }) { snapshot in
+            try await subject.withBlocks(indexes.map { ($0, SampleBlock.ones) }) { snapshot in
                 var query = SnapshotBlockQuery(snapshotID: snapshot.id, maxResults: 100)
                 var found: [Int] = []
                 repeat {
@@ -90,7 +83,7 @@ extension ConformanceCase {
             }
         },
         ConformanceCase("a token fits its block alone", needs: [.snapshotBlocks]) { subject in
-            try await subject.withBlocks([(0, Sample.ones), (1, Sample.twos)]) { snapshot in
+            try await subject.withBlocks([(0, SampleBlock.ones), (1, SampleBlock.twos)]) { snapshot in
                 let entries = try await subject.driver.listSnapshotBlocks(SnapshotBlockQuery(snapshotID: snapshot.id))
                     .blocks
                 try expect("the count", entries.count, is: 2)
@@ -102,16 +95,16 @@ extension ConformanceCase {
             }
         },
         ConformanceCase("two snapshots' differences have the tokens of both", needs: [.snapshotBlocks]) { subject in
-            let blocks = [(0, Sample.ones), (1, Sample.ones), (2, Sample.ones)]
+            let blocks = [(0, SampleBlock.ones), (1, SampleBlock.ones), (2, SampleBlock.ones)]
             try await subject.withBlocks(blocks) { first in
-                let changes = [(1, Sample.twos), (2, Sample.zeros), (700, Sample.ones)]
+                let changes = [(1, SampleBlock.twos), (2, SampleBlock.zeros), (700, SampleBlock.ones)]
                 try await subject.withBlocks(changes, parent: first.id) { second in
                     let query = ChangedBlockQuery(firstSnapshotID: first.id, secondSnapshotID: second.id)
                     let found = try await subject.driver.listChangedBlocks(query).blocks
                     try expect("the indexes", found.map(\.index.rawValue), is: [1, 2, 700])
                     try expect("in the first", found.map { $0.firstToken != nil }, is: [true, true, false])
                     try expect("in the second", found.map { $0.secondToken != nil }, is: [true, false, true])
-                    let expected = [0: Sample.ones, 1: Sample.twos, 700: Sample.ones]
+                    let expected = [0: SampleBlock.ones, 1: SampleBlock.twos, 700: SampleBlock.ones]
                     try expect("the blocks", try await subject.blocks(of: second) == expected, found: "others")
                 }
             }
@@ -138,11 +131,13 @@ extension ConformanceCase {
         ConformanceCase(
             "a volume of what was written block by block is made of it", needs: [.snapshotBlocks, .snapshots]
         ) { subject in
-            let written = [(0, Sample.ones), (2047, Sample.twos), (0, Sample.twos), (5, Sample.zeros)]
+            let written = [
+                (0, SampleBlock.ones), (2047, SampleBlock.twos), (0, SampleBlock.twos), (5, SampleBlock.zeros),
+            ]
             try await subject.withBlocks(written) { snapshot in
                 try expect("the full size", snapshot.fullSizeBytes, is: Int64(2 * SnapshotBlock.bytes))
                 try expect("the volume", snapshot.volumeID, is: .ofNoVolume)
-                let expected = [0: Sample.twos, 2047: Sample.twos]
+                let expected = [0: SampleBlock.twos, 2047: SampleBlock.twos]
                 try expect("the blocks", try await subject.blocks(of: snapshot) == expected, found: "others")
                 var request = subject.request()
                 request.snapshotID = snapshot.id
@@ -154,23 +149,25 @@ extension ConformanceCase {
         ConformanceCase("a block that is not what its checksum says is refused", needs: [.snapshotBlocks]) { subject in
             try await subject.withUpload { snapshot in
                 try expect("the state", snapshot.state, is: .pending)
-                let wrong = SnapshotBlock(data: Sample.ones.data, checksum: Sample.twos.checksum)
+                let wrong = SnapshotBlock(data: SampleBlock.ones.data, checksum: SampleBlock.twos.checksum)
                 try await expectRefusal(.validation) { try await subject.put(wrong, at: 0, into: snapshot) }
-                let short = SnapshotBlock(data: Data([1]), checksum: Sample.ones.checksum)
+                let short = SnapshotBlock(data: Data([1]), checksum: SampleBlock.ones.checksum)
                 try await expectRefusal(.validation) { try await subject.put(short, at: 0, into: snapshot) }
-                try await expectRefusal(.validation) { try await subject.put(Sample.ones, at: 2048, into: snapshot) }
+                try await expectRefusal(.validation) {
+                    try await subject.put(SampleBlock.ones, at: 2048, into: snapshot)
+                }
             }
         },
         ConformanceCase("a snapshot is completed with the number of its blocks", needs: [.snapshotBlocks]) { subject in
             try await subject.withUpload { snapshot in
-                try await subject.put(Sample.ones, at: 0, into: snapshot)
+                try await subject.put(SampleBlock.ones, at: 0, into: snapshot)
                 var complete = CompleteSnapshotRequest(snapshotID: snapshot.id, changedBlocksCount: 2)
                 try await expectRefusal(.validation) { [complete] in
                     try await subject.driver.completeSnapshot(complete)
                 }
                 complete.changedBlocksCount = 1
                 _ = try await subject.driver.completeSnapshot(complete)
-                try await expectRefusal(.validation) { try await subject.put(Sample.ones, at: 1, into: snapshot) }
+                try await expectRefusal(.validation) { try await subject.put(SampleBlock.ones, at: 1, into: snapshot) }
                 try expect("the state", try await subject.completed(snapshot).state, is: .completed)
             }
         },
@@ -191,7 +188,7 @@ extension ConformanceCase {
                 }
                 try await subject.driver.deleteSnapshot(snapshot.id)
                 try await expectRefusal(.resourceNotFound) {
-                    try await subject.put(Sample.ones, at: 0, into: snapshot)
+                    try await subject.put(SampleBlock.ones, at: 0, into: snapshot)
                 }
             }
         },

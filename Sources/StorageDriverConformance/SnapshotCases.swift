@@ -7,13 +7,10 @@ extension ConformanceSubject {
         _ request: CreateSnapshotsRequest, _ body: ([Snapshot]) async throws -> Result
     ) async throws -> Result {
         let snapshots = try await driver.createSnapshots(request)
-        do {
-            let result = try await body(snapshots)
+        return try await ending {
             for snapshot in snapshots { try await discard(snapshot) }
-            return result
-        } catch {
-            for snapshot in snapshots { try await discard(snapshot) }
-            throw error
+        } after: {
+            try await body(snapshots)
         }
     }
 

@@ -27,15 +27,16 @@ extension ConformanceSubject {
     /// The path of a file that is not there; it is removed afterwards.
     fileprivate func withFile<Result: Sendable>(_ body: (String) async throws -> Result) async throws -> Result {
         let path = "\(directory)/\(unique())"
-        let result: Result
-        do {
-            result = try await body(path)
-        } catch {
-            try Self.remove(path)
-            throw error
-        }
-        try Self.remove(path)
-        return result
+        return try await ending({ try Self.remove(path) }, after: { try await body(path) })
+    }
+
+    /// The snapshot that a task has made; it is deleted afterwards, however `body` ends.
+    fileprivate func withMade(by task: SnapshotTask, _ body: (Snapshot) async throws -> Void) async throws {
+        try expect("the state", task.state, is: .completed)
+        guard let id = task.snapshotID,
+            let made = try await driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots.first
+        else { throw ConformanceFailure(expected: "a snapshot", found: "\(task)", line: #line) }
+        try await ending({ try await discard(made) }, after: { try await body(made) })
     }
 
     private static func remove(_ path: String) throws {
@@ -63,46 +64,56 @@ extension ConformanceCase {
                     let copy = subject.unique()
                     let `import` = try await subject.ended(
                         SnapshotTaskRequest(action: .import, location: file, name: copy, description: "fetched"))
-                    try expect("the import", `import`.state, is: .completed)
-                    guard let id = `import`.snapshotID else {
-                        throw ConformanceFailure(expected: "a snapshot", found: "\(`import`)", line: #line)
+                    try await subject.withMade(by: `import`) { found in
+                        try expect("another snapshot", found.id != snapshot.id, found: found.id)
+                        try expect("the state", found.state, is: .completed)
+                        try expect("the name", found.name, is: copy)
+                        try expect("the description", found.description, is: "fetched")
+                        try expect("the volume", found.volumeID, is: volume.id)
+                        try expect("the size", found.volumeSizeGiB, is: volume.sizeGiB)
+                        try expect("the instant", found.startTime, is: snapshot.startTime)
                     }
-                    let found = try await subject.driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots[0]
-                    try expect("another snapshot", id != snapshot.id, found: id)
-                    try expect("the state", found.state, is: .completed)
-                    try expect("the name", found.name, is: copy)
-                    try expect("the description", found.description, is: "fetched")
-                    try expect("the volume", found.volumeID, is: volume.id)
-                    try expect("the size", found.volumeSizeGiB, is: volume.sizeGiB)
-                    try expect("the instant", found.startTime, is: snapshot.startTime)
-                    try await subject.discard(found)
                 }
             }
         },
-        ConformanceCase("a snapshot is pushed once, and pulled under another name", needs: [.snapshotTasks]) {
+        ConformanceCase("a snapshot is pushed, and pulled under another name", needs: [.snapshotTasks]) {
             subject in
             try await subject.withSnapshot(name: subject.unique()) { volume, snapshot in
                 try await subject.withFile { place in
                     try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
                     let push = SnapshotTaskRequest(action: .push, snapshotID: snapshot.id, location: place)
                     try expect("the push", try await subject.ended(push).state, is: .completed)
-                    let again = try await subject.ended(push)
-                    try expect("nothing is sent again", again.presentBytes, is: again.totalBytes)
                     let name = subject.unique()
                     let pull = try await subject.ended(
                         SnapshotTaskRequest(action: .pull, snapshotID: snapshot.id, location: place, name: name))
-                    try expect("the pull", pull.state, is: .completed)
-                    guard let id = pull.snapshotID else {
-                        throw ConformanceFailure(expected: "a snapshot", found: "\(pull)", line: #line)
+                    try await subject.withMade(by: pull) { found in
+                        try expect("the name", found.name, is: name)
+                        try expect("the volume", found.volumeID, is: volume.id)
+                        try expect("the instant", found.startTime, is: snapshot.startTime)
                     }
-                    let found = try await subject.driver.describeSnapshots(SnapshotQuery(ids: [id])).snapshots[0]
-                    try expect("the name", found.name, is: name)
-                    try expect("the volume", found.volumeID, is: volume.id)
-                    try expect("the instant", found.startTime, is: snapshot.startTime)
-                    try await subject.discard(found)
                     let missing = try await subject.ended(
                         SnapshotTaskRequest(action: .pull, snapshotID: "nobody", location: place))
                     try expect("another one is not there", missing.error?.code, is: .snapshotNotFound)
+                }
+            }
+        },
+        ConformanceCase("a snapshot's blocks are sent once", needs: [.snapshotTasks, .snapshotBlocks]) { subject in
+            let blocks = [0: SampleBlock.ones, 700: SampleBlock.twos]
+            try await subject.withBlocks(blocks.map { ($0.key, $0.value) }) { snapshot in
+                try await subject.withFile { place in
+                    try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+                    let push = SnapshotTaskRequest(action: .push, snapshotID: snapshot.id, location: place)
+                    let first = try await subject.ended(push)
+                    try expect("all blocks", first.totalBytes, is: Int64(2 * SnapshotBlock.bytes))
+                    try expect("none was there", first.presentBytes, is: 0)
+                    let again = try await subject.ended(push)
+                    try expect("all were there", again.presentBytes, is: first.totalBytes)
+                    let pull = try await subject.ended(
+                        SnapshotTaskRequest(
+                            action: .pull, snapshotID: snapshot.id, location: place, name: subject.unique()))
+                    try await subject.withMade(by: pull) { found in
+                        try expect("its blocks", try await subject.blocks(of: found), is: blocks)
+                    }
                 }
             }
         },

@@ -33,7 +33,8 @@ private enum Sample {
             let driver = RemoteDriver(
                 socketPath: daemon.rpcSocket.string, timeout: .seconds(30), clock: SystemClock(),
                 random: SystemRandom())
-            for trial in 1...3 {
+            var isCompleted = false
+            for trial in 1...8 where !isCompleted {
                 let comment: Comment = "seed \(seed), trial \(trial)"
                 let id = try await upload(killing: daemon, driver, random, comment)
                 try await killWorker(of: daemon, driver)
@@ -43,6 +44,7 @@ private enum Sample {
                     #expect(ended.stateMessage == "The machine stopped before the snapshot was sealed.", comment)
                 } else {
                     try await check(ended, driver, comment)
+                    isCompleted = true
                 }
             }
             let comment: Comment = "seed \(seed), completed without a kill"

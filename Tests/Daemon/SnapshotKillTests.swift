@@ -86,7 +86,7 @@ private final class MortalDaemon: Sendable {
                 round += 1
             }
             for (writer, _) in stage.world.writers { try await writer.stop() }
-            #expect(lives.reduce(0) { $0 + $1.answers } > 0, "seed \(seed)")
+            #expect(lives.allSatisfy { $0.answers > 0 }, "seed \(seed): \(lives.map(\.answers)) answers")
             try await stage.checkContents(of: lives, "seed \(seed)")
             try await stage.deleteEverything()
             let isClean = try await eventually { try daemon.files() == before }
@@ -176,23 +176,26 @@ private struct Stage: Sendable {
     private static let mayFail: Set<String?> = [lostBlocks, "the snapshot before it failed"]
 
     private func made(_ comment: Comment) async throws -> [Volume] {
-        var volumes: [Volume] = []
-        let areMade = try await eventually(within: .seconds(60)) {
-            volumes = try await untilAnswered { try await world.driver.describeVolumes(.all).volumes }
-            return volumes.allSatisfy { $0.state != .creating }
-        }
-        #expect(areMade, "\(volumes), \(comment)")
-        return volumes
+        try await settled(comment, { $0.state != .creating }) { try await world.driver.describeVolumes(.all).volumes }
     }
 
     private func settled(_ comment: Comment) async throws -> [Snapshot] {
-        var snapshots: [Snapshot] = []
-        let isSettled = try await eventually(within: .seconds(60)) {
-            snapshots = try await untilAnswered { try await world.driver.describeSnapshots(.all).snapshots }
-            return snapshots.allSatisfy { $0.state != .pending }
+        try await settled(comment, { $0.state != .pending }) {
+            try await world.driver.describeSnapshots(.all).snapshots
         }
-        #expect(isSettled, "\(snapshots), \(comment)")
-        return snapshots
+    }
+
+    /// What is there once nothing of it is on its way any more.
+    private func settled<Thing: Sendable>(
+        _ comment: Comment, _ isSettled: (Thing) -> Bool, _ describe: () async throws -> [Thing]
+    ) async throws -> [Thing] {
+        var things: [Thing] = []
+        let areSettled = try await eventually(within: .seconds(60)) {
+            things = try await untilAnswered(describe)
+            return things.allSatisfy(isSettled)
+        }
+        #expect(areSettled, "\(things), \(comment)")
+        return things
     }
 
     func checkContents(of lives: [SnapshotLife], _ comment: Comment) async throws {

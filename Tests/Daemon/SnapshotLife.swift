@@ -20,6 +20,7 @@ struct SnapshotLife: Sendable {
     let random: SeededRandom
     private(set) var snapshots: [String: Thing] = [:]
     private(set) var volumes: [String: Thing] = [:]
+    /// How often something was made or deleted, as it was told.
     private(set) var answers = 0
     private var count = 0
 
@@ -50,7 +51,6 @@ struct SnapshotLife: Sendable {
         while isAlive() {
             do {
                 try await act()
-                answers += 1
             } catch let error as StorageError where error.code == .unavailable {
                 return
             } catch is Errno where !isAlive() {
@@ -117,6 +117,7 @@ struct SnapshotLife: Sendable {
         }
         try await body()
         certainty = .there
+        answers += 1
     }
 
     /// Of a volume that only this client writes.
@@ -145,6 +146,7 @@ struct SnapshotLife: Sendable {
         snapshots[source]?.certainty = .unanswered
         try await world.driver.deleteSnapshot(id)
         snapshots[source] = nil
+        answers += 1
     }
 
     // MARK: Volumes
@@ -177,6 +179,7 @@ struct SnapshotLife: Sendable {
             CreateVolumeRequest(
                 zone: World.zone, type: .gp3, sourceVolumeID: sources[place], tags: [Tag.name: new]))
         certainty = .there
+        answers += 1
     }
 
     /// Reads a volume, or writes some of it.
@@ -220,6 +223,7 @@ struct SnapshotLife: Sendable {
         volumes[name]?.certainty = .unanswered
         try await world.driver.deleteVolume(id)
         volumes[name] = nil
+        answers += 1
     }
 
     private mutating func making(
@@ -229,6 +233,7 @@ struct SnapshotLife: Sendable {
         self[keyPath: things][new] = Thing(content: content, certainty: .unanswered)
         try await body(world.driver)
         self[keyPath: things][new]?.certainty = .there
+        answers += 1
     }
 
     private func snapshot(_ name: String) async throws -> SnapshotID {

@@ -123,6 +123,21 @@ extension TestRegion {
         }
     }
 
+    @Test("what cannot be read for the moment is not told as damage")
+    func momentary() {
+        let name = Sample.digest(1)
+        let errors: [(SnapshotStoreError, StorageError.Code)] = [
+            (.damaged(.block, name), .snapshotDamaged), (.missing(.segment, name), .snapshotDamaged),
+            (.failed(.block, name, .ioError), .snapshotDamaged),
+            (.failed(.manifest, name, .tooManyOpenFiles), .internalError),
+        ]
+        for (error, code) in errors {
+            #expect(StorageError.unreadable("snap-1", error).code == code)
+            let part = UnreadableSnapshotPart(blocks: 0..<1, error: error)
+            #expect(StorageError.unreadable("snap-1", part).code == code)
+        }
+    }
+
     @Test("a restoring volume goes on without its damaged snapshot, and can be deleted", arguments: harms)
     func deletesVolumes(_ kind: ObjectKind, _ harm: Harm) async throws {
         try await withTemporaryDirectory { directory in

@@ -67,6 +67,14 @@ enum Sample {
         return snapshot
     }
 
+    @Test("what came from elsewhere is related to the volume that it was of, and to nothing if it was of none")
+    func lineageOfImports() {
+        let known = Sample.snapshot(1, origin: .imported("vol-00000000000000009"))
+        #expect(known.lineage == "vol-00000000000000009")
+        let unknown = [2, 3].map { Sample.snapshot($0, origin: .imported(.ofNoVolume)) }
+        #expect(unknown.map(\.lineage) == unknown.map(\.id.rawValue))
+    }
+
     @Test("every event in every state leads where it should, or is refused and changes nothing")
     func transitions() throws {
         let allowed: [Snapshot.State: [Kind: Snapshot.State]] = [

@@ -123,6 +123,27 @@ import Testing
         }
     }
 
+    @Test("nor when more are begun at once")
+    func quotaAtOnce() async throws {
+        try await withRegion { region in
+            let begun = await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<110 {
+                    group.addTask {
+                        do {
+                            _ = try await region.start()
+                            return true
+                        } catch {
+                            #expect((error as? StorageError)?.code == .serviceQuotaExceeded)
+                            return false
+                        }
+                    }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(begun == 100)
+        }
+    }
+
     @Test("a repeated token gives the same snapshot, or a conflict")
     func clientTokens() async throws {
         try await withTemporaryDirectory { directory in

@@ -2,6 +2,7 @@
 import BlockStore
 import Driver
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Emulator
@@ -138,4 +139,33 @@ func refusal(
         Issue.record("no refusal: \(error)", sourceLocation: line)
     }
     return nil
+}
+
+extension TestRegion {
+    /// A region with a volume, and a snapshot of it that holds these blocks; its store is right afterwards.
+    static func withSnapshot(
+        of blocks: Blocks, beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void,
+        _ body: (TestRegion, Volume, SnapshotID) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory, beforeStep: beforeStep)
+            let volume = try await region.create("one")
+            try region.write(blocks, to: volume.id)
+            let snapshot = try await region.completeSnapshot(volume.id)
+            try await body(region, volume, snapshot)
+            try await region.checkStore("at the end")
+            try await region.driver.close()
+        }
+    }
+}
+
+extension CreateVolumeRequest {
+    /// A volume of the region's zone that is made from a snapshot or another volume.
+    init(
+        _ snapshot: SnapshotID? = nil, copyOf volume: VolumeID? = nil, sizeGiB: Int? = nil, rate: Int? = nil
+    ) {
+        self.init(
+            zone: TestRegion.zone, sizeGiB: sizeGiB, type: .gp3, snapshotID: snapshot, sourceVolumeID: volume,
+            volumeInitializationRateMiBps: rate)
+    }
 }

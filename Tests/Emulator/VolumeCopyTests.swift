@@ -16,22 +16,7 @@ import Testing
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in },
         _ body: (TestRegion, Volume, SnapshotID) async throws -> Void
     ) async throws {
-        try await withTemporaryDirectory { directory in
-            let region = try await TestRegion.open(directory, beforeStep: beforeStep)
-            let volume = try await region.create("one")
-            try region.write(Self.blocks, to: volume.id)
-            let snapshot = try await region.completeSnapshot(volume.id)
-            try await body(region, volume, snapshot)
-            try await region.checkStore("at the end")
-            try await region.driver.close()
-        }
-    }
-
-    private func request(
-        _ snapshot: SnapshotID? = nil, copyOf volume: VolumeID? = nil, sizeGiB: Int? = nil
-    ) -> CreateVolumeRequest {
-        CreateVolumeRequest(
-            zone: TestRegion.zone, sizeGiB: sizeGiB, type: .gp3, snapshotID: snapshot, sourceVolumeID: volume)
+        try await TestRegion.withSnapshot(of: Self.blocks, beforeStep: beforeStep, body)
     }
 
     @Test("a copy of a volume has the content of that instant, and the original's changes go on to be counted")
@@ -45,10 +30,10 @@ import Testing
             try region.write([1: 7], to: original.id)
             hold.begin()
             defer { hold.end() }
-            let answer = try await region.driver.createVolume(request(copyOf: original.id, sizeGiB: 2))
+            let answer = try await region.driver.createVolume(CreateVolumeRequest(copyOf: original.id, sizeGiB: 2))
             #expect(answer.state == .creating && answer.initialization?.state == .initializing)
             try region.write([0: 8, 700: 9], to: original.id)
-            let busy = await refusal { try await region.driver.createVolume(request(copyOf: original.id)) }
+            let busy = await refusal { try await region.driver.createVolume(CreateVolumeRequest(copyOf: original.id)) }
             #expect(busy?.code == .copyVolumesLimitExceeded)
             hold.end()
             try await region.driver.finishSnapshotWork()
@@ -76,13 +61,13 @@ import Testing
     func copyOfRestoring() async throws {
         let hold = Hold(.putBlock)
         try await withSnapshot(beforeStep: hold.beforeStep) { region, original, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot))
             try region.write([1: 7], to: volume.id)
             try await region.driver.deleteSnapshot(snapshot)
             try await region.driver.deleteVolume(original.id)
             hold.begin()
             defer { hold.end() }
-            let copy = try await region.driver.createVolume(request(copyOf: volume.id))
+            let copy = try await region.driver.createVolume(CreateVolumeRequest(copyOf: volume.id))
             try await region.driver.deleteVolume(volume.id)
             hold.end()
             try await region.driver.finishSnapshotWork()
@@ -99,14 +84,14 @@ import Testing
             let host = try await region.registerHost()
             hold.begin()
             defer { hold.end() }
-            var wish = request(copyOf: original.id)
+            var wish = CreateVolumeRequest(copyOf: original.id)
             wish.clientToken = "t"
             let copy = try await region.driver.createVolume(wish)
             let driver = region.driver
             let uses: [@Sendable () async throws -> Void] = [
                 { _ = try await driver.attachVolume(AttachVolumeRequest(volumeID: copy.id, instanceID: host.id)) },
                 { _ = try await region.createSnapshot(copy.id) }, { try await region.modify(copy.id, sizeGiB: 2) },
-                { _ = try await driver.createVolume(request(copyOf: copy.id)) },
+                { _ = try await driver.createVolume(CreateVolumeRequest(copyOf: copy.id)) },
                 { try await driver.deleteVolume(copy.id) },
             ]
             for use in uses { #expect(await refusal { try await use() }?.code == .incorrectState) }
@@ -135,9 +120,9 @@ import Testing
             hold.begin()
             defer { hold.end() }
             let region = try await first.reopened(beforeStep: hold.beforeStep)
-            for id in volumes.prefix(5) { _ = try await region.driver.createVolume(request(copyOf: id)) }
+            for id in volumes.prefix(5) { _ = try await region.driver.createVolume(CreateVolumeRequest(copyOf: id)) }
             let last = volumes[5]
-            let busy = await refusal { try await region.driver.createVolume(request(copyOf: last)) }
+            let busy = await refusal { try await region.driver.createVolume(CreateVolumeRequest(copyOf: last)) }
             #expect(busy?.code == .copyVolumesLimitExceeded)
             hold.end()
             try await region.driver.finishSnapshotWork()
@@ -157,7 +142,7 @@ import Testing
             let original = try await first.create("one")
             try first.write(Self.blocks, to: original.id)
             holds.store(true, ordering: .releasing)
-            let copy = try await first.driver.createVolume(request(copyOf: original.id))
+            let copy = try await first.driver.createVolume(CreateVolumeRequest(copyOf: original.id))
             let region = try await first.reopened(boot: "boot-\(boot)")
             try region.write([0: 9], to: original.id)
             try await region.driver.finishSnapshotWork()

@@ -12,28 +12,11 @@ import Testing
 @Suite struct VolumeRestoreTests {
     private static let blocks: Blocks = [0: 1, 1: 2, 64: 3, 2047: 4]
 
-    /// A region with a volume, and a snapshot of it.
     private func withSnapshot(
         beforeStep: @escaping @Sendable (RegionEffects.Step) throws -> Void = { _ in },
         _ body: (TestRegion, Volume, SnapshotID) async throws -> Void
     ) async throws {
-        try await withTemporaryDirectory { directory in
-            let region = try await TestRegion.open(directory, beforeStep: beforeStep)
-            let volume = try await region.create("one")
-            try region.write(Self.blocks, to: volume.id)
-            let snapshot = try await region.completeSnapshot(volume.id)
-            try await body(region, volume, snapshot)
-            try await region.checkStore("at the end")
-            try await region.driver.close()
-        }
-    }
-
-    private func request(
-        _ snapshot: SnapshotID? = nil, copyOf volume: VolumeID? = nil, sizeGiB: Int? = nil, rate: Int? = nil
-    ) -> CreateVolumeRequest {
-        CreateVolumeRequest(
-            zone: TestRegion.zone, sizeGiB: sizeGiB, type: .gp3, snapshotID: snapshot, sourceVolumeID: volume,
-            volumeInitializationRateMiBps: rate)
+        try await TestRegion.withSnapshot(of: Self.blocks, beforeStep: beforeStep, body)
     }
 
     private func storeIsEmpty(_ region: TestRegion) async throws -> Bool {
@@ -48,7 +31,7 @@ import Testing
     )
     func onTouch() async throws {
         try await withSnapshot { region, original, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot, sizeGiB: 3))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot, sizeGiB: 3))
             #expect(volume.state == .available && volume.sizeGiB == 3 && volume.snapshotID == snapshot)
             #expect(volume.isFastRestored == false && volume.sourceVolumeID == nil)
             #expect(
@@ -74,7 +57,7 @@ import Testing
     @Test("with a rate all blocks come in the background")
     func inTheBackground() async throws {
         try await withSnapshot { region, _, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot, rate: 100))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot, rate: 100))
             #expect(volume.volumeInitializationRateMiBps == 100)
             #expect(volume.initialization?.kind == .provisionedRate)
             try await region.driver.finishSnapshotWork()
@@ -95,7 +78,7 @@ import Testing
             let original = try await first.create("one")
             try first.write(Self.blocks, to: original.id)
             let snapshot = try await first.completeSnapshot(original.id)
-            let volume = try await first.driver.createVolume(request(snapshot, rate: rate))
+            let volume = try await first.driver.createVolume(CreateVolumeRequest(snapshot, rate: rate))
             crash.arm(after: 0)
             try first.write([0: 8], to: volume.id)
             let region = try await first.reopened()
@@ -121,7 +104,7 @@ import Testing
             hold.beforeStep(step)
             if step == .putBlock { puts.withLock { $0 += 1 } }
         } _: { region, _, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot))
             try region.write([1: 7, 700: 8], to: volume.id)
             puts.withLock { $0 = 0 }
             hold.begin()
@@ -142,7 +125,7 @@ import Testing
             let original = try await region.create("one")
             try region.write(Self.blocks, to: original.id)
             let snapshot = try await region.completeSnapshot(original.id)
-            let volume = try await region.driver.createVolume(request(snapshot))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot))
             try await damageBlock(64, of: snapshot, region)
             #expect(throws: Errno.ioError) { try region.blocks(of: volume.id) }
             let open = try region.volumes.open(volume.id.rawValue)
@@ -173,20 +156,24 @@ import Testing
         try await withSnapshot(beforeStep: hold.beforeStep) { region, volume, snapshot in
             let larger = try await region.create("larger", sizeGiB: 2)
             let large = try await region.completeSnapshot(larger.id)
-            let small = await refusal { try await region.driver.createVolume(request(large, sizeGiB: 1)) }
+            let small = await refusal { try await region.driver.createVolume(CreateVolumeRequest(large, sizeGiB: 1)) }
             #expect(small?.message == "Volume of size 1GB is smaller than snapshot '\(large)', expect size >= 2GB")
             try region.write([0: 7], to: volume.id)
             hold.begin()
             let pending = try await region.createSnapshot(volume.id)
-            let early = await refusal { try await region.driver.createVolume(request(pending)) }
+            let early = await refusal { try await region.driver.createVolume(CreateVolumeRequest(pending)) }
             #expect(early?.code == .incorrectState)
             #expect(early?.message == "Snapshot is in invalid state - pending")
             hold.end()
-            let both = await refusal { try await region.driver.createVolume(request(snapshot, copyOf: volume.id)) }
+            let both = await refusal {
+                try await region.driver.createVolume(CreateVolumeRequest(snapshot, copyOf: volume.id))
+            }
             #expect(both?.code == .invalidParameterCombination)
-            let rate = await refusal { try await region.driver.createVolume(request(snapshot, rate: 99)) }
+            let rate = await refusal { try await region.driver.createVolume(CreateVolumeRequest(snapshot, rate: 99)) }
             #expect(rate?.code == .invalidParameterValue)
-            let none = await refusal { try await region.driver.createVolume(request(sizeGiB: 1, rate: 100)) }
+            let none = await refusal {
+                try await region.driver.createVolume(CreateVolumeRequest(sizeGiB: 1, rate: 100))
+            }
             #expect(none?.code == .invalidParameterCombination)
             #expect(try await region.driver.describeVolumes(.all).volumes.count == 2)
         }
@@ -197,7 +184,7 @@ import Testing
     @Test("a block's first touch costs its latency, its second nothing, and fast snapshot restore spares it")
     func firstTouch() async throws {
         try await withSnapshot { region, _, snapshot in
-            let volume = try await region.driver.createVolume(request(snapshot))
+            let volume = try await region.driver.createVolume(CreateVolumeRequest(snapshot))
             let clock = VirtualClock()
             let table = try ExportTable(volumes: region.volumes, clock: clock)
             table.setFirstTouchLatency(.milliseconds(7))
@@ -240,18 +227,19 @@ import Testing
             region.clock.advance(by: .seconds(6))
             let enabled = try await region.driver.describeFastSnapshotRestores(.init(snapshotIDs: [snapshot]))
             #expect(enabled.map(\.state) == [.enabled] && enabled.map(\.creditsBalance) == [0])
-            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == false)
+            #expect(try await region.driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == false)
             region.clock.advance(by: .seconds(720))
-            let paced = try await region.driver.createVolume(request(snapshot, rate: 100))
+            let paced = try await region.driver.createVolume(CreateVolumeRequest(snapshot, rate: 100))
             #expect(paced.isFastRestored == false, "a rate takes its place")
             let fast = (
-                try await region.driver.createVolume(request(snapshot)),
-                try await region.driver.createVolume(request(snapshot))
+                try await region.driver.createVolume(CreateVolumeRequest(snapshot)),
+                try await region.driver.createVolume(CreateVolumeRequest(snapshot))
             )
             #expect(fast.0.isFastRestored == true && fast.0.initialization?.state == .completed)
             #expect(fast.1.isFastRestored == true)
             #expect(
-                try await region.driver.createVolume(request(snapshot)).isFastRestored == false, "two credits in 720 s")
+                try await region.driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == false,
+                "two credits in 720 s")
             #expect(try region.blocks(of: fast.0.id) == Self.blocks)
             let disabling = try await region.driver.disableFastSnapshotRestores(wish)
             #expect(disabling.map(\.state) == [.disabling])
@@ -317,12 +305,12 @@ import Testing
             let before = try await first.driver.describeFastSnapshotRestores(.init())
             #expect(before.map(\.creditsBalance) == [1])
             refuses.store(true, ordering: .releasing)
-            await #expect(throws: Errno.noSpace) { try await first.driver.createVolume(request(snapshot)) }
+            await #expect(throws: Errno.noSpace) { try await first.driver.createVolume(CreateVolumeRequest(snapshot)) }
             #expect(try await first.driver.describeFastSnapshotRestores(.init()) == before)
             let region = try await first.reopened()
             #expect(try await region.driver.describeFastSnapshotRestores(.init()) == before)
-            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == true)
-            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == false)
+            #expect(try await region.driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == true)
+            #expect(try await region.driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == false)
             try await region.driver.close()
         }
     }
@@ -349,11 +337,11 @@ import Testing
             #expect(never?.code == .incorrectState)
             _ = try await driver.enableFastSnapshotRestores(.init(snapshotIDs: [snapshot], zones: [TestRegion.zone]))
             first.clock.advance(by: .seconds(6 + 360))
-            #expect(try await driver.createVolume(request(snapshot)).isFastRestored == true)
+            #expect(try await driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == true)
             let before = try await driver.describeFastSnapshotRestores(.init())
             let region = try await first.reopened()
             #expect(try await region.driver.describeFastSnapshotRestores(.init()) == before)
-            #expect(try await region.driver.createVolume(request(snapshot)).isFastRestored == false)
+            #expect(try await region.driver.createVolume(CreateVolumeRequest(snapshot)).isFastRestored == false)
             try await region.driver.close()
         }
     }

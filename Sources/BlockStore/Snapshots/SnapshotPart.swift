@@ -6,6 +6,11 @@ public struct UnreadableSnapshotPart: Error, Hashable, Sendable, CustomStringCon
     public let blocks: Range<Int>?
     public let error: SnapshotStoreError
 
+    public init(blocks: Range<Int>?, error: SnapshotStoreError) {
+        self.blocks = blocks
+        self.error = error
+    }
+
     public var description: String {
         guard let blocks else { return "\(error)" }
         return "\(blocks.blockText): \(error)"

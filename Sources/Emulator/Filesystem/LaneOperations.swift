@@ -21,9 +21,9 @@ extension Lane {
             guard io.isDelayed, let held = delays.memory.take(io.count) else {
                 return answer(request, io)
             }
-            let unwritten = try held.fill { (buffer) throws(Errno) in try io.read(into: &buffer) }
+            // A block that came is put into the file at once: there is time, and others may want it.
+            _ = try held.fill { (buffer) throws(Errno) in try io.read(into: &buffer) }
             delays.send(DelayedReply(request, io, .read(held)))
-            _ = consume unwritten
         } catch {
             request.fail(error)
         }
@@ -35,7 +35,7 @@ extension Lane {
             let count = io.count
             var buffer = unsafe MutableRawSpan(_unsafeBytes: replyBuffer)
             var unwritten = try io.read(into: &buffer)
-            // Others may want the block while this thread waits.
+            // As above.
             if io.isDelayed { unwritten = nil }
             delays.wait(for: &io)
             unsafe request.reply(memory: UnsafeRawBufferPointer(rebasing: replyBuffer[..<count]))

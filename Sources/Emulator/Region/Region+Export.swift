@@ -66,7 +66,7 @@ extension Region {
             removeLitter()
             try await effects.export(snapshot, blockCount: blockCount, to: file, progress)
         } catch let part as UnreadableSnapshotPart {
-            throw StorageError.damaged(snapshot.id, part)
+            throw StorageError.unreadable(snapshot.id, part)
         } catch let error as Errno {
             throw StorageError.notWritten(file.path, error)
         }

@@ -23,10 +23,8 @@ extension Region {
             _ = try await effects.hold(snapshot, progress)
             removeLitter()
             try await effects.push(snapshot, to: place, isThorough: isThorough, progress)
-        } catch let part as UnreadableSnapshotPart {
-            throw StorageError.damaged(snapshot.id, part)
-        } catch let error as SnapshotStoreError {
-            throw StorageError.damaged(snapshot.id, error)
+        } catch  where error is UnreadableSnapshotPart || error is SnapshotStoreError {
+            throw StorageError.unreadable(snapshot.id, error)
         } catch {
             throw StorageError.ofPlace(error)
         }

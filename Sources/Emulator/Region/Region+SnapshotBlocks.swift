@@ -144,14 +144,3 @@ extension Region {
         }
     }
 }
-
-extension Error {
-    /// Whether something of the store is lost, and not only unreadable for the moment.
-    fileprivate var isDamage: Bool {
-        switch self {
-        case let error as SnapshotStoreError: error.isDamage
-        case let part as UnreadableSnapshotPart: part.error.isDamage
-        default: false
-        }
-    }
-}

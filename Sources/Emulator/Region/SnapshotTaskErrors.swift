@@ -122,10 +122,22 @@ extension StorageError {
 
     // MARK: The store
 
-    /// - Parameter part: what of it, and why.
-    static func damaged(_ id: SnapshotID, _ part: any Error) -> Self {
-        Self(
-            .snapshotDamaged, "The snapshot '\(id)' cannot be read.", cause: "\(part)",
+    /// - Parameter error: of the store: what cannot be read, and why.
+    static func unreadable(_ id: SnapshotID, _ error: any Error) -> Self {
+        guard error.isDamage else { return .notRead([id], error) }
+        return Self(
+            .snapshotDamaged, "The snapshot '\(id)' cannot be read.", cause: "\(error)",
             advice: "see what else is damaged with snapshot check")
+    }
+}
+
+extension Error {
+    /// Whether something of the store is lost, and not only unreadable for the moment.
+    var isDamage: Bool {
+        switch self {
+        case let error as SnapshotStoreError: error.isDamage
+        case let part as UnreadableSnapshotPart: part.error.isDamage
+        default: false
+        }
     }
 }
