@@ -55,3 +55,23 @@ public struct DeviceName: Hashable, Sendable, Comparable, TextValue {
 extension DeviceName: ExpressibleByStringLiteral {
     public init(stringLiteral value: String) { self.init(value) }
 }
+
+extension VolumeID {
+    /// `vol-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
+    public var isWellFormedVolumeID: Bool { rawValue.isEC2ID(after: "vol-") }
+}
+
+extension SnapshotID {
+    /// `snap-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
+    public var isWellFormedSnapshotID: Bool { rawValue.isEC2ID(after: "snap-") }
+}
+
+extension String {
+    /// A prefix with 17 lower-case hexadecimal digits, or 8.
+    fileprivate func isEC2ID(after prefix: String) -> Bool {
+        guard hasPrefix(prefix) else { return false }
+        let digits = dropFirst(prefix.count)
+        return (digits.count == 17 || digits.count == 8)
+            && digits.allSatisfy { ("0"..."9").contains($0) || ("a"..."f").contains($0) }
+    }
+}

@@ -82,6 +82,22 @@ public struct CreateSnapshotsRequest: ClientTokenRequest, Hashable, Sendable, Co
         self.description = description
     }
 
+    /// Refuses no volume, too many of them, and one that is there twice.
+    public func checkSources() throws(StorageError) {
+        guard !sources.isEmpty else { throw .missing("volumeId") }
+        guard sources.count <= Self.maximumSources else {
+            throw StorageError(
+                .invalidParameterValue, "At most \(Self.maximumSources) volumes can be in one call.",
+                cause: "there are \(sources.count)")
+        }
+        var seen: Set<VolumeID> = []
+        for source in sources where !seen.insert(source.volumeID).inserted {
+            throw StorageError(
+                .invalidParameterValue, "The volume '\(source.volumeID)' is there twice.",
+                advice: "name each volume once")
+        }
+    }
+
     /// A volume, and what its snapshot shall be called.
     public struct Source: Hashable, Sendable, Codable {
         public var volumeID: VolumeID

@@ -62,6 +62,7 @@ public struct StorageError: Error, Hashable, Sendable, Codable, CustomStringConv
         public static let snapshotTaskLimitExceeded = Code("SnapshotTaskLimitExceeded")
         public static let snapshotNotFound = Code("InvalidSnapshot.NotFound")
         public static let tagLimitExceeded = Code("TagLimitExceeded")
+        public static let unauthorized = Code("UnauthorizedOperation")
         public static let unavailable = Code("Unavailable")
         public static let unknownVolumeType = Code("UnknownVolumeType")
         public static let unsupportedOperation = Code("UnsupportedOperation")

@@ -98,6 +98,8 @@ extension ConformanceCase {
             subject in
             try await subject.withVolume { first in
                 try await subject.withVolume { second in
+                    // EC2 has one instant for the volumes of one instance.
+                    for volume in [first, second] { _ = try await subject.attach(volume, to: subject.first) }
                     let request = CreateSnapshotsRequest(
                         sources: [second, first].map { .init(volumeID: $0.id) })
                     try await subject.withSnapshots(request) { snapshots in

@@ -112,4 +112,20 @@ private func sent<Value: Codable>(_ value: Value) throws -> Value {
             isMultiAttachEnabled: true, tags: ["a": "b"])
         #expect(try sent(request) == request)
     }
+
+    @Test("a request for snapshots names one to 128 volumes, none twice")
+    func sources() throws {
+        func check(_ sources: [CreateSnapshotsRequest.Source]) throws(StorageError) {
+            try CreateSnapshotsRequest(sources: sources).checkSources()
+        }
+        let sources = (0..<129).map { CreateSnapshotsRequest.Source(volumeID: VolumeID("vol-\($0)")) }
+        try check(Array(sources.prefix(128)))
+        for (refused, code) in [
+            ([], StorageError.Code.missingParameter), (sources, .invalidParameterValue),
+            ([sources[0], sources[1], sources[0]], .invalidParameterValue),
+        ] {
+            let error = #expect(throws: StorageError.self) { try check(refused) }
+            #expect(error?.code == code)
+        }
+    }
 }

@@ -194,17 +194,6 @@ enum Sample {
         let error = refusal { try SnapshotLimits.checkDescription(String(repeating: "a", count: 256)) }
         #expect(error?.code == .invalidParameterValue)
     }
-
-    @Test("a call names one to 128 volumes, none twice")
-    func sources() throws {
-        let ids = (0..<129).map { VolumeID("vol-\($0)") }
-        let sources = ids.map { CreateSnapshotsRequest.Source(volumeID: $0) }
-        try SnapshotLimits.check(Array(sources.prefix(128)))
-        #expect(refusal { try SnapshotLimits.check([]) }?.code == .missingParameter)
-        #expect(refusal { try SnapshotLimits.check(sources) }?.code == .invalidParameterValue)
-        let twice = [sources[0], sources[1], sources[0]]
-        #expect(refusal { try SnapshotLimits.check(twice) }?.message.contains("'vol-0'") == true)
-    }
 }
 
 @Suite struct VolumeSourceTests {

@@ -5,7 +5,7 @@ extension Region {
     /// Intent, filesystem, file, row.
     func delete(_ id: VolumeID) async throws {
         guard id.isWellFormedVolumeID else {
-            throw StorageError(.invalidParameterValue, "The volume ID '\(id)' is malformed")
+            throw StorageError.malformedVolumeIDToDelete(id)
         }
         try await exclusively(.volume(id)) { try await $0.deleteAlone(id) }
     }

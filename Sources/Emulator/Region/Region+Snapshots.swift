@@ -18,7 +18,7 @@ extension Region {
 
     /// Checks what is wanted, the token, the volumes, their limits, the names.
     func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
-        try SnapshotLimits.check(request.sources)
+        try request.checkSources()
         try SnapshotLimits.checkDescription(request.description)
         for source in request.sources { try TagRules.check(source.tags) }
         return try await once(request) { region, token in

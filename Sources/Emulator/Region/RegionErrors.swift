@@ -9,42 +9,18 @@ import Driver
 #endif
 
 extension StorageError {
-    static func volumeNotFound(_ id: VolumeID) -> Self {
-        Self(.volumeNotFound, "The volume '\(id)' does not exist.")
-    }
-
-    static func malformedVolumeID(_ id: VolumeID) -> Self {
-        Self(
-            .invalidParameterValue, "Value (\(id)) for parameter volumes is invalid. Expected: 'vol-...'.")
-    }
-
-    static func instanceNotFound(_ id: InstanceID) -> Self {
-        Self(.instanceNotFound, "The instance ID '\(id)' does not exist")
-    }
-
     static func zoneNotFound(_ zone: ZoneName, known: [ZoneName]) -> Self {
         let zones = known.map(\.rawValue).joined(separator: ", ")
         return Self(.zoneNotFound, "The zone '\(zone)' does not exist.", advice: "choose one of \(zones)")
     }
 
-    static func missing(_ parameter: String) -> Self {
-        Self(.missingParameter, "The request must contain the parameter \(parameter)")
-    }
-
     static func nameTaken(_ name: String, by volume: VolumeRecord) -> Self {
-        Self(
-            .volumeDuplicate,
-            "The volume '\(name)' already exists as \(volume.id) in availability zone \(volume.zone).",
-            advice: "choose another name, or delete that volume first")
+        volumeNameTaken(name, by: volume.id, in: volume.zone)
     }
 
     /// Attaching or detaching what is not ready for it.
     static func notAvailable(_ id: VolumeID, _ state: Volume.State) -> Self {
         Self(.incorrectState, "\(id) is not 'available'.", cause: "its state is '\(state.rawValue)'")
-    }
-
-    static func wrongState(_ id: VolumeID, _ state: Volume.State) -> Self {
-        Self(.incorrectState, "Volume '\(id)' is in the '\(state.rawValue)' state.")
     }
 
     static func deletingInUse(_ id: VolumeID, holder: AttachmentRecord) -> Self {
@@ -62,13 +38,7 @@ extension StorageError {
     }
 
     static func zoneMismatch(_ volume: VolumeRecord, _ instance: InstanceRecord) -> Self {
-        Self(
-            .zoneMismatch,
-            "The volume '\(volume.id)' is not in the same availability zone as instance '\(instance.id)'",
-            cause: "the volume is in \(volume.zone), the instance in \(instance.zone)",
-            advice:
-                "use an instance in \(volume.zone), or move the volume: ebb volume migrate \(volume.id) --az \(instance.zone)"
-        )
+        zoneMismatch(volume.id, in: volume.zone, instance.id, in: instance.zone)
     }
 
     static func deviceTaken(_ device: DeviceName, by holder: String) -> Self {
@@ -100,19 +70,14 @@ extension StorageError {
             advice: "detach it from an instance first")
     }
 
-    /// EC2's text for this code is not known to us.
     static func attachmentNotFound(_ volume: VolumeRecord, _ instance: InstanceID) -> Self {
         let holders = volume.attachments.map { "\($0.instance) as \($0.device)" }.joined(separator: ", ")
-        return Self(
-            .attachmentNotFound, "The volume '\(volume.id)' is not attached to instance '\(instance)'.",
-            cause: "it is attached to \(holders)")
+        return attachmentNotFound(volume.id, instance, holders: holders)
     }
 
     static func ambiguousDetach(_ volume: VolumeRecord) -> Self {
-        let holders = volume.attachments.map(\.instance.rawValue).joined(separator: ", ")
-        return Self(
-            .missingParameter, "The request must contain the parameter instanceId",
-            cause: "the volume '\(volume.id)' is attached to \(holders)", advice: "say which instance")
+        ambiguousDetach(
+            volume.id, holders: volume.attachments.map(\.instance.rawValue).joined(separator: ", "))
     }
 
     static func noMultiAttach(_ type: VolumeType) -> Self {
@@ -144,16 +109,6 @@ extension StorageError {
             before modifying this volume again.
             """, advice: "wait, or set 'modificationRate' to 'none'")
     }
-
-    static func modificationNotFound(_ id: VolumeID) -> Self {
-        Self(.volumeModificationNotFound, "Modification for volume '\(id)' does not exist.")
-    }
-
-    static let tokenMismatch = Self(
-        .idempotentParameterMismatch,
-        """
-        Parameters on this idempotent request are inconsistent with parameters used in previous request(s).
-        """)
 
     static func tokenOfDeleted<Resource>(_ token: String, _ id: Identifier<Resource>) -> Self {
         Self(

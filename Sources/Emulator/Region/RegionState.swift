@@ -116,18 +116,3 @@ struct RegionState: Sendable {
         for attachment in volume.attachments { volumesByInstance[attachment.instance]?.remove(volume.id) }
     }
 }
-
-extension VolumeID {
-    /// `vol-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
-    var isWellFormedVolumeID: Bool { rawValue.isEC2ID(after: "vol-") }
-}
-
-extension String {
-    /// A prefix with 17 lower-case hexadecimal digits, or 8.
-    func isEC2ID(after prefix: String) -> Bool {
-        guard hasPrefix(prefix) else { return false }
-        let digits = dropFirst(prefix.count)
-        return (digits.count == 17 || digits.count == 8)
-            && digits.allSatisfy { ("0"..."9").contains($0) || ("a"..."f").contains($0) }
-    }
-}

@@ -3,15 +3,6 @@ import BlockStore
 import Driver
 
 extension StorageError {
-    static func snapshotNotFound(_ id: SnapshotID) -> Self {
-        Self(.snapshotNotFound, "The snapshot '\(id)' does not exist.")
-    }
-
-    /// EC2's text for this is not known to us; the form is that of a malformed volume id.
-    static func malformedSnapshotID(_ id: SnapshotID) -> Self {
-        Self(.snapshotIDMalformed, "Invalid id: \"\(id)\" (expecting \"snap-...\")")
-    }
-
     /// Using what has no content yet, or never will.
     static func wrongSnapshotState(_ state: Snapshot.State) -> Self {
         Self(
@@ -27,14 +18,7 @@ extension StorageError {
     }
 
     static func snapshotNameTaken(_ name: String, by holder: SnapshotRecord) -> Self {
-        Self(
-            .snapshotDuplicate, "The snapshot '\(name)' already exists as \(holder.id) in \(holder.region).",
-            advice: "choose another name, or delete that snapshot first")
-    }
-
-    static func snapshotNameTwice(_ name: String) -> Self {
-        Self(
-            .snapshotDuplicate, "The name '\(name)' is there twice.", advice: "give each snapshot a name of its own")
+        snapshotNameTaken(name, by: holder.id, in: holder.region)
     }
 
     static func unknownRegion(_ name: String, _ parameter: String) -> Self {

@@ -68,21 +68,4 @@ enum SnapshotLimits {
                 cause: "it has \(text.count)")
         }
     }
-
-    /// The volumes of one CreateSnapshots call.
-    static func check(_ sources: [CreateSnapshotsRequest.Source]) throws(StorageError) {
-        guard !sources.isEmpty else { throw .missing("volumeId") }
-        guard sources.count <= CreateSnapshotsRequest.maximumSources else {
-            throw StorageError(
-                .invalidParameterValue,
-                "At most \(CreateSnapshotsRequest.maximumSources) volumes can be in one call.",
-                cause: "there are \(sources.count)")
-        }
-        var seen: Set<VolumeID> = []
-        for source in sources where !seen.insert(source.volumeID).inserted {
-            throw StorageError(
-                .invalidParameterValue, "The volume '\(source.volumeID)' is there twice.",
-                advice: "name each volume once")
-        }
-    }
 }

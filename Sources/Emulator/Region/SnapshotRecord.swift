@@ -116,8 +116,3 @@ struct VolumeOrigin: Hashable, Sendable {
         case volume(VolumeID)
     }
 }
-
-extension SnapshotID {
-    /// `snap-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
-    var isWellFormedSnapshotID: Bool { rawValue.isEC2ID(after: "snap-") }
-}

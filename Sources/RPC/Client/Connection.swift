@@ -154,11 +154,6 @@ final class Connection: Sendable {
     }
 }
 
-extension StorageError.Code {
-    /// EC2's name for a caller who may not.
-    public static let unauthorized = StorageError.Code("UnauthorizedOperation")
-}
-
 /// Why a call has no result, and how far it came.
 struct CallFailure: Error {
     enum Stage {

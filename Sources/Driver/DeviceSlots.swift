@@ -1,18 +1,17 @@
 // Which device names an instance has, and which is free.
 //
 // Source: EC2 User Guide, "Device names for volumes" (HVM) and "Volume limits". The choice follows from the
-// catalog's attachments alone and never from scanning the machine, so that a name is never handed out twice.
-import Driver
+// region's attachments and never from scanning the machine, so that a name is never handed out twice.
 
-enum DeviceSlots {
+public enum DeviceSlots {
     /// The names handed out when the request has none: `/dev/xvdb` to `/dev/xvdz`.
-    static let automatic: [DeviceName] = letters("b"..."z").map { DeviceName("xvd" + $0) }
+    public static let automatic: [DeviceName] = letters("b"..."z").map { DeviceName("xvd" + $0) }
 
     /// Volumes on one instance beside its root device, as Nitro's shared limit leaves.
-    static let maximumPerInstance = 27
+    public static let maximumPerInstance = 27
 
     /// Whether EC2 takes the name: `sd[a-z]`, `xvd[a-z]`, `xvd[a-c][a-z]`, `xvdd[a-x]`.
-    static func isValid(_ device: DeviceName) -> Bool {
+    public static func isValid(_ device: DeviceName) -> Bool {
         let leaf = device.leaf
         if leaf.hasPrefix("xvd") { return isXenSuffix(leaf.dropFirst(3)) }
         if leaf.hasPrefix("sd") { return leaf.count == 3 && isLetter(leaf.last) }
@@ -20,14 +19,14 @@ enum DeviceSlots {
     }
 
     /// The attachment point behind a name: `sdf` and `xvdf` are one, since the kernel renames the first.
-    static func slot(_ device: DeviceName) -> String {
+    public static func slot(_ device: DeviceName) -> String {
         device.leaf.hasPrefix("sd") ? "xvd" + device.leaf.dropFirst(2) : device.leaf
     }
 
     /// The root volume's.
-    static let root = "xvda"
+    public static let root = "xvda"
 
-    static func firstFree(taken: Set<String>) -> DeviceName? {
+    public static func firstFree(taken: Set<String>) -> DeviceName? {
         automatic.first { !taken.contains(slot($0)) }
     }
 

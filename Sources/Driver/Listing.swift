@@ -1,5 +1,4 @@
 // The order in which a region lists its resources, and the pages that a list comes in.
-import Driver
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -8,18 +7,23 @@ import Driver
 #endif
 
 /// A resource's place in its listing: by the time that it was made, then id.
-struct ListingPlace<Resource>: Hashable, Sendable, Comparable {
-    let time: Date
-    let id: Identifier<Resource>
+public struct ListingPlace<Resource>: Hashable, Sendable, Comparable {
+    public let time: Date
+    public let id: Identifier<Resource>
 
-    static func < (left: Self, right: Self) -> Bool {
+    public init(time: Date, id: Identifier<Resource>) {
+        self.time = time
+        self.id = id
+    }
+
+    public static func < (left: Self, right: Self) -> Bool {
         (left.time, left.id) < (right.time, right.id)
     }
 }
 
 /// Where a page ended, as text: it stays good when the resource there is deleted.
 extension ListingPlace {
-    init(token: String) throws(StorageError) {
+    public init(token: String) throws(StorageError) {
         let parts = token.split(separator: "/", maxSplits: 1)
         guard parts.count == 2, let time = Date(tokenText: parts[0]) else {
             throw StorageError(.invalidNextToken, "The token '\(token)' is invalid.")
@@ -27,28 +31,28 @@ extension ListingPlace {
         self.init(time: time, id: Identifier(String(parts[1])))
     }
 
-    var token: String { "\(time.milliseconds)/\(id)" }
+    public var token: String { "\(time.milliseconds)/\(id)" }
 }
 
 /// All places, in order.
-struct Listing<Resource>: Sendable {
+public struct Listing<Resource>: Sendable {
     private var places: [ListingPlace<Resource>]
 
-    init(_ places: [ListingPlace<Resource>] = []) {
+    public init(_ places: [ListingPlace<Resource>] = []) {
         self.places = places.sorted()
     }
 
-    mutating func insert(_ place: ListingPlace<Resource>) {
+    public mutating func insert(_ place: ListingPlace<Resource>) {
         places.insert(place, at: position(after: place))
     }
 
     /// Removes a place that is there.
-    mutating func remove(_ place: ListingPlace<Resource>) {
+    public mutating func remove(_ place: ListingPlace<Resource>) {
         places.remove(at: position(after: place) - 1)
     }
 
     /// What comes after `place`, which need not exist any more; all, after none.
-    func after(_ place: ListingPlace<Resource>?) -> ArraySlice<ListingPlace<Resource>> {
+    public func after(_ place: ListingPlace<Resource>?) -> ArraySlice<ListingPlace<Resource>> {
         places[(place.map(position(after:)) ?? 0)...]
     }
 
@@ -64,12 +68,12 @@ struct Listing<Resource>: Sendable {
 }
 
 /// A page of what was found, in the listing's order.
-struct ListingPage<Item> {
-    let items: ArraySlice<Item>
+public struct ListingPage<Item> {
+    public let items: ArraySlice<Item>
     /// Present when there is more.
-    let nextToken: String?
+    public let nextToken: String?
 
-    init<Resource>(_ found: [Item], limit: Int?, place: (Item) -> ListingPlace<Resource>) {
+    public init<Resource>(_ found: [Item], limit: Int?, place: (Item) -> ListingPlace<Resource>) {
         items = found.prefix(limit ?? found.count)
         nextToken = items.count < found.count ? items.last.map { place($0).token } : nil
     }
@@ -78,7 +82,7 @@ struct ListingPage<Item> {
 /// Refuses what cannot be paged.
 ///
 /// - Parameter set: EC2's name for the parameter of ids.
-func checkPaging<Resource>(
+public func checkPaging<Resource>(
     maxResults: Int?, ids: [Identifier<Resource>], set: String
 ) throws(StorageError) {
     guard let limit = maxResults else { return }
