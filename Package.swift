@@ -68,6 +68,7 @@ let package = Package(
         // What lies elsewhere, over AWS' wire.
         room("AWSWire", ["Platform", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, crypto, system]),
         room("S3", ["AWSWire", "BlockStore", "Platform"]),
+        room("EC2", ["AWSWire", "Driver", "Platform"]),
 
         // The region: one world below the driver protocol.
         room("Emulator", ["Driver", "BlockStore", "Platform", "CFuse", crypto, grdb, heap, logging, system]),
@@ -88,7 +89,7 @@ let package = Package(
             "ebbd",
             [
                 "Emulator", "Host", "RPC", "RPCServer", "DockerPlugin", "Prometheus", "Settings", "Driver",
-                "Platform", "BlockStore", "S3", "AWSWire", argumentParser, logging,
+                "Platform", "BlockStore", "S3", "EC2", "AWSWire", argumentParser, logging,
             ]),
 
         .target(
@@ -98,6 +99,7 @@ let package = Package(
         tests(of: "Driver", ["Driver"]),
         tests(of: "BlockStore", ["BlockStore", "Platform", system]),
         tests(of: "AWSWire", ["AWSWire", "Platform"]),
+        tests(of: "EC2", ["EC2", "AWSWire", "Driver", "Platform", "StorageDriverConformance", system]),
         tests(of: "S3", ["S3", "AWSWire", "BlockStore", "Platform", system]),
         tests(
             of: "Emulator",

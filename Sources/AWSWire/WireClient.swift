@@ -50,25 +50,28 @@ public struct WireClient: Sendable {
     public func send(_ request: WireRequest, limit: Int) async throws -> WireAnswer {
         for attempt in 1..<limits.attempts {
             do {
-                let answer = try await sendOnce(request, limit)
+                let answer = try await sendOnce(request, limit: limit, within: time(for: request, limit))
                 if !answer.asksToComeAgain { return answer }
             } catch WireError.unreachable {
                 // Perhaps it is there in a moment.
             }
             try await clock.sleep(for: pause(after: attempt))
         }
-        return try await sendOnce(request, limit)
+        return try await sendOnce(request, limit: limit, within: time(for: request, limit))
     }
 
-    private func sendOnce(_ request: WireRequest, _ limit: Int) async throws -> WireAnswer {
+    private func time(for request: WireRequest, _ limit: Int) -> Duration {
+        limits.requestTime(bytes: request.body.count + (request.method == .get ? limit : 0))
+    }
+
+    /// The same without a second try.
+    public func sendOnce(_ request: WireRequest, limit: Int, within time: Duration) async throws -> WireAnswer {
         var outgoing = request
         outgoing.path = endpoint.path + request.path
         outgoing.headers =
             signer?.headers(of: outgoing, authority: endpoint.authority, at: clock.now())
             ?? request.headers + [.init("host", endpoint.authority)]
-        let expected = request.method == .get ? limit : 0
-        return try await transport.send(
-            outgoing, to: endpoint, limit: limit, within: limits.requestTime(bytes: request.body.count + expected))
+        return try await transport.send(outgoing, to: endpoint, limit: limit, within: time)
     }
 
     private func pause(after attempt: Int) -> Duration {

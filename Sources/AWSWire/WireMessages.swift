@@ -36,6 +36,11 @@ public struct WireRequest: Sendable {
         self.body = body
     }
 
+    /// As a form's fields stand in a body.
+    public static func formEncoded(_ fields: [Field]) -> String {
+        fields.map { "\($0.name.percentEncoded())=\($0.value.percentEncoded())" }.joined(separator: "&")
+    }
+
     /// As they stand in the request's first line.
     var encodedPath: String { path.percentEncoded(keepingSlashes: true) }
 

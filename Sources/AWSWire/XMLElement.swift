@@ -8,7 +8,9 @@ public struct XMLElement: Hashable, Sendable {
     public var children: [XMLElement] = []
 
     /// What is no XML, or is nested more than 32 deep.
-    public struct Malformed: Error, Hashable {}
+    public struct Malformed: Error, Hashable {
+        public init() {}
+    }
 
     /// The document's outermost element.
     public init(document bytes: [UInt8]) throws(Malformed) {

@@ -17,6 +17,7 @@ struct RoomsTests {
         "BlockStore": ["Platform"],
         "AWSWire": ["Platform"],
         "S3": ["AWSWire", "BlockStore", "Platform"],
+        "EC2": ["AWSWire", "Driver", "Platform"],
         "Emulator": ["Driver", "BlockStore", "Platform", "CFuse"],
         "StorageDriverConformance": ["Driver"],
         "Host": ["Driver", "Platform"],
@@ -29,7 +30,7 @@ struct RoomsTests {
         "ebb": ["RPC", "Driver", "Platform", "Settings"],
         "ebbd": [
             "Emulator", "Host", "RPC", "RPCServer", "DockerPlugin", "Prometheus", "Settings", "Driver", "Platform",
-            "BlockStore", "S3", "AWSWire",
+            "BlockStore", "S3", "EC2", "AWSWire",
         ],
     ]
 

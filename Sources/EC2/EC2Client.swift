@@ -1,0 +1,194 @@
+// One call of EC2's API: signed, sent, tried again where that may help, and its answer read.
+import AWSWire
+import Driver
+import Platform
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+struct EC2Client: Sendable {
+    let endpoint: Endpoint
+    let region: String
+    let limits: EC2Limits
+    private let credentials: @Sendable () async throws -> AWSCredentials?
+    private let transport: any WireTransport
+    let clock: any Clock
+    let random: any RandomSource
+
+    /// A page of 500 volumes with 50 tags each is some megabytes; nobody sends more in earnest.
+    private static let maximumAnswerBytes = 32 << 20
+    /// An answer that is none may have been cut off; a page that is no EC2's stays one.
+    private static let attemptsForAnAnswer = 3
+
+    /// - Throws: `WireError.invalidEndpoint`.
+    init(
+        _ access: EC2Access, transport: any WireTransport, clock: any Clock, random: any RandomSource
+    ) throws(WireError) {
+        endpoint = try access.resolvedEndpoint()
+        region = access.region
+        limits = access.limits
+        credentials = access.credentials
+        self.transport = transport
+        self.clock = clock
+        self.random = random
+    }
+
+    /// Gives the action's answer.
+    ///
+    /// What EC2 cannot do now is asked again after pauses that grow and are drawn by lot; so is what may have been lost,
+    /// if doing it twice is doing it once.
+    ///
+    /// - Throws: `StorageError` for a refusal, or when nothing came in time; `UncertainCall` when a call that must not be
+    ///   repeated may have been done; `CancellationError`.
+    func send<Action: EC2Action>(_ action: Action) async throws -> Action.Answer {
+        let deadline = clock.uptime() + limits.callTime
+        var attempt = 1
+        while true {
+            let failure: StorageError
+            switch try await outcome(of: action, attempt) {
+            case .done(let answer): return answer
+            case .refused(let error): throw error
+            case .notNow(let error): failure = error
+            case .unknown(let error, let mayChange):
+                guard action.isRepeatable else { throw UncertainCall(reason: error) }
+                guard mayChange else { throw error }
+                failure = error
+            }
+            let pause = limits.pause(after: attempt, random)
+            guard clock.uptime() + pause < deadline else { throw failure }
+            try await clock.sleep(for: pause)
+            attempt += 1
+        }
+    }
+
+    /// The same for an action on one snapshot, which not every server names when it does not have it.
+    func send<Action: EC2Action>(_ action: Action, on snapshot: SnapshotID) async throws -> Action.Answer {
+        do {
+            return try await send(action)
+        } catch let error as StorageError where error.code == .snapshotNotFound {
+            throw StorageError.snapshotNotFound(snapshot)
+        }
+    }
+
+    private enum Outcome<Answer> {
+        case done(Answer)
+        case refused(StorageError)
+        /// Nothing was done.
+        case notNow(StorageError)
+        /// It may have been done.
+        case unknown(StorageError, mayChange: Bool)
+    }
+
+    private func outcome<Action: EC2Action>(of action: Action, _ attempt: Int) async throws -> Outcome<Action.Answer> {
+        do {
+            let answer = try await exchange(action)
+            return (200..<300).contains(answer.status) ? read(answer, action, attempt) : refusal(in: answer, action)
+        } catch let error as WireError {
+            let failure = StorageError(
+                .unavailable, "EC2 cannot be asked for \(Action.name)", cause: "\(error)", advice: advice(for: error))
+            return if case .unreachable = error { .unknown(failure, mayChange: true) } else { .refused(failure) }
+        }
+    }
+
+    private func exchange(_ action: some EC2Action) async throws -> WireAnswer {
+        let request = WireRequest(
+            .post, "/", headers: [.init("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
+            body: try Self.body(of: action))
+        let client = WireClient(
+            endpoint, signer: try await signer(), limits: WireLimits(), transport: transport, clock: clock,
+            random: random)
+        return try await client.sendOnce(request, limit: Self.maximumAnswerBytes, within: limits.requestTime)
+    }
+
+    static func body<Action: EC2Action>(of action: Action) throws -> [UInt8] {
+        let fixed = [WireRequest.Field("Action", Action.name), .init("Version", Action.version)]
+        return Array(WireRequest.formEncoded(fixed + (try QueryEncoder.parameters(of: action))).utf8)
+    }
+
+    private func signer() async throws -> RequestSigner? {
+        let credentials: AWSCredentials?
+        do {
+            credentials = try await self.credentials()
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            throw StorageError(.unauthorized, "EC2 cannot be asked without credentials", cause: "\(error)")
+        }
+        return credentials.map { RequestSigner(credentials: $0, region: region, service: "ec2") }
+    }
+
+    private func read<Action: EC2Action>(
+        _ answer: WireAnswer, _ action: Action, _ attempt: Int
+    ) -> Outcome<Action.Answer> {
+        do {
+            let document = try XMLElement(document: answer.body)
+            guard document.name == Action.name + "Response" else { throw XMLElement.Malformed() }
+            return .done(try XMLDecoder.decode(Action.Answer.self, from: document))
+        } catch {
+            let failure = StorageError(
+                .internalError, "\(endpoint) does not answer \(Action.name) as EC2 does",
+                cause: Self.description(of: error),
+                advice: "see whether this is the endpoint of EC2 and nothing cuts it")
+            return .unknown(failure, mayChange: attempt < Self.attemptsForAnAnswer)
+        }
+    }
+
+    private static func description(of error: any Error) -> String {
+        switch error {
+        case DecodingError.keyNotFound(_, let context), DecodingError.valueNotFound(_, let context),
+            DecodingError.typeMismatch(_, let context), DecodingError.dataCorrupted(let context):
+            (context.codingPath.map(\.stringValue).joined(separator: "/") + " " + context.debugDescription)
+        default: "it is no XML, or another document"
+        }
+    }
+
+    private func refusal<Action: EC2Action>(in answer: WireAnswer, _ action: Action) -> Outcome<Action.Answer> {
+        guard let refusal = Refusal(answer.body) else {
+            let failure = StorageError(
+                .unavailable, "\(endpoint) answers \(Action.name) with status \(answer.status) and no error of EC2's",
+                advice: "see whether this is the endpoint of EC2")
+            return answer.status >= 500 || answer.status == 429
+                ? .unknown(failure, mayChange: true) : .refused(failure)
+        }
+        let error = StorageError(
+            StorageError.Code(refusal.code), refusal.message,
+            cause: refusal.isOfCredentials ? clockDifference(answer) : nil,
+            advice: refusal.isOfCredentials ? "see whether the credentials are right and not expired" : nil)
+        if refusal.isThrottling { return .notNow(error) }
+        return answer.status >= 500 ? .unknown(error, mayChange: true) : .refused(error)
+    }
+
+    /// A signature holds for five minutes before and after its time.
+    private func clockDifference(_ answer: WireAnswer) -> String? {
+        guard let theirs = answer.headers["date"].flatMap(HTTPDate.date) else { return nil }
+        let minutes = Int((clock.now().timeIntervalSince(theirs) / 60).rounded())
+        guard abs(minutes) >= 5 else { return nil }
+        return "the clock of this machine is \(abs(minutes)) minutes \(minutes > 0 ? "ahead" : "behind"); set it"
+    }
+
+    private func advice(for error: WireError) -> String? {
+        switch error {
+        case .unreachable: "see whether \(endpoint) is right, and can be reached from here"
+        case .answerTooLong: "see whether this is the endpoint of EC2"
+        default: nil
+        }
+    }
+}
+
+/// A call that must not be repeated blindly may have been done, or not.
+struct UncertainCall: Error {
+    let reason: StorageError
+}
+
+extension EC2Limits {
+    /// From nothing to what may be waited, drawn by lot, so that not all come again at once.
+    func pause(after attempt: Int, _ random: any RandomSource) -> Duration {
+        let longest = min(longestPause, firstPause * (1 << min(attempt - 1, 20)))
+        return .milliseconds(Int64(random.next() % UInt64(max(1, longest / .milliseconds(1)))))
+    }
+}

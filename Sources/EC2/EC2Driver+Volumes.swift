@@ -1,0 +1,236 @@
+// Volumes: found, made, named, deleted.
+import Driver
+
+extension EC2Driver {
+    public func describeVolumes(_ query: VolumeQuery) async throws -> VolumePage {
+        try checkPaging(maxResults: query.maxResults, ids: query.ids, set: "volumesSet")
+        let start = try query.nextToken.map(ListingPlace<Volume>.init(token:))
+        let found = try await volumes(query).sorted { $0.place < $1.place }
+        let rest = start.map { start in found.filter { start < $0.place } } ?? found
+        let page = ListingPage(rest, limit: query.maxResults, place: \.place)
+        return VolumePage(volumes: Array(page.items), nextToken: page.nextToken)
+    }
+
+    /// All that match, in any order.
+    private func volumes(_ query: VolumeQuery) async throws -> [Volume] {
+        guard query.ids.isEmpty else {
+            let found = try await known(query.ids)
+            return found.filter { volume in
+                (query.names.isEmpty || query.names.contains(volume.name))
+                    && (query.instanceID.map { volume.attachments.map(\.instanceID).contains($0) } ?? true)
+            }
+        }
+        var filters = translator.scopeFilters
+        if !query.names.isEmpty { filters.append(Filter("tag:\(Tag.name)", exactly: query.names)) }
+        if let instance = query.instanceID {
+            filters.append(Filter("attachment.instance-id", exactly: [instance.rawValue]))
+        }
+        return try await volumes(filters)
+    }
+
+    func volumes(_ filters: [Filter]) async throws -> [Volume] {
+        let items = try await allPages { token in
+            let answer = try await client.send(
+                DescribeVolumes(filter: filters, maxResults: client.limits.idsPerCall, nextToken: token))
+            return (answer.volumeSet, answer.nextToken)
+        }
+        return items.filter(\.isThere).map(translator.volume)
+    }
+
+    private func known(_ ids: [VolumeID]) async throws -> [Volume] {
+        for id in ids where !id.isWellFormedVolumeID { throw StorageError.malformedVolumeID(id) }
+        let found = try await volumeBatches.items(ids.map(\.rawValue))
+            .filter { $0.isThere && translator.isInScope($0.tagSet) }
+        if let missing = Set(ids.map(\.rawValue)).subtracting(found.map(\.volumeId)).min() {
+            throw StorageError.volumeNotFound(VolumeID(missing))
+        }
+        return found.map(translator.volume)
+    }
+
+    /// As EC2 knows it now; `nil` for what it does not know, or not yet.
+    func look(at id: VolumeID) async throws -> Volume? {
+        try await volumeBatches.item(id.rawValue).flatMap { $0.isThere ? translator.volume($0) : nil }
+    }
+
+    /// - Throws: `InvalidVolume.NotFound`.
+    func volume(_ id: VolumeID) async throws -> Volume {
+        guard let volume = try await known([id]).first else { throw StorageError.volumeNotFound(id) }
+        return volume
+    }
+
+    // MARK: Making
+
+    public func createVolume(_ request: CreateVolumeRequest) async throws -> Volume {
+        let name = request.tags[Tag.name] ?? ""
+        guard !name.isEmpty else { return try await make(request) }
+        return try await locks.withLock(.volume(name)) {
+            let holder = try await self.holder(of: name, unlessMadeWith: request.clientToken)
+            if let holder { throw StorageError.volumeNameTaken(name, by: holder.id, in: holder.zone) }
+            let volume = try await self.make(request)
+            try await self.concede(name, volume)
+            return volume
+        }
+    }
+
+    /// Who has the name, unless it is the volume that an earlier call with this token made.
+    private func holder(of name: String, unlessMadeWith token: String?) async throws -> Volume? {
+        let filters = [Filter("tag:\(Tag.name)", exactly: [name])] + translator.scopeFilters
+        let answer = try await client.send(DescribeVolumes(filter: filters))
+        let others = answer.volumeSet.filter { item in
+            let own = item.tagSet.byKey[OwnTag.clientToken]
+            return item.isThere && (own == nil || own != token)
+        }
+        return others.map(translator.volume).min { $0.place < $1.place }
+    }
+
+    private func make(_ request: CreateVolumeRequest) async throws -> Volume {
+        let token = request.hasClientToken ? request.clientToken ?? "" : "ebb-" + client.random.hexDigits(32)
+        let tags = translator.allTags(request.tags, token: request.hasClientToken ? token : nil)
+        let specification = TagSpecification.all("volume", tags)
+        let item =
+            if let source = request.sourceVolumeID {
+                try await copy(source, request, token, specification)
+            } else {
+                try await client.send(
+                    CreateVolume(request, token: token, specification), on: request.snapshotID ?? "snap-")
+            }
+        // A copy may take long, and its maker need not wait.
+        return request.sourceVolumeID == nil ? try await whenMade(VolumeID(item.volumeId)) : translator.volume(item)
+    }
+
+    private func copy(
+        _ source: VolumeID, _ request: CreateVolumeRequest, _ token: String, _ tags: [TagSpecification]
+    ) async throws -> VolumeItem {
+        let original = try await volume(source)
+        guard original.zone == request.zone else {
+            throw StorageError(
+                .zoneMismatch, "The volume '\(source)' is in \(original.zone), its copy cannot be in \(request.zone)")
+        }
+        let answer = try await client.send(
+            CopyVolumes(
+                clientToken: token, iops: request.iops, multiAttachEnabled: request.isMultiAttachEnabled ? true : nil,
+                size: request.sizeGiB, sourceVolumeId: source.rawValue, tagSpecification: tags,
+                throughput: request.throughputMiBps, volumeType: request.type?.name))
+        guard let item = answer.volumeSet.first else {
+            throw StorageError(.internalError, "\(client.endpoint) does not say what volume the copy is")
+        }
+        return item
+    }
+
+    private func whenMade(_ id: VolumeID) async throws -> Volume {
+        let volume = try await patience.wait(
+            for: "volume '\(id)' to be made", atMost: client.limits.waitTime, advice: "look at it before you repeat it"
+        ) {
+            let volume = try await look(at: id)
+            return volume?.state == .creating ? nil : volume
+        }
+        try volume.requireSound()
+        return volume
+    }
+
+    /// Of two that took one name at once, by two daemons, the first keeps it.
+    private func concede(_ name: String, _ volume: Volume) async throws {
+        let holders = try await volumes([Filter("tag:\(Tag.name)", exactly: [name])] + translator.scopeFilters)
+        guard let first = holders.filter({ $0.place < volume.place }).min(by: { $0.place < $1.place }) else { return }
+        try await deleteVolume(volume.id)
+        throw StorageError.volumeNameTaken(name, by: first.id, in: first.zone)
+    }
+
+    // MARK: Changing and deleting
+
+    public func modifyTags(_ request: ModifyTagsRequest) async throws -> Volume {
+        let id = request.volumeID
+        let volume = try await volume(id)
+        guard let name = request.set[Tag.name], !name.isEmpty, name != volume.name else {
+            return try await setTags(of: volume, request)
+        }
+        return try await locks.withLock(.volume(name)) {
+            if let holder = try await self.holder(of: name, unlessMadeWith: nil), holder.id != id {
+                throw StorageError.volumeNameTaken(name, by: holder.id, in: holder.zone)
+            }
+            return try await self.setTags(of: volume, request)
+        }
+    }
+
+    private func setTags(of volume: Volume, _ request: ModifyTagsRequest) async throws -> Volume {
+        try await client.setTags(of: volume.id.rawValue, request.set, remove: request.remove)
+        let tags = volume.tags.merging(request.set) { $1 }.filter { !request.remove.contains($0.key) }
+        try await patience.waitUntilSeen { try await look(at: volume.id)?.tags == tags }
+        return try await self.volume(volume.id)
+    }
+
+    public func deleteVolume(_ id: VolumeID) async throws {
+        let volume = try await volumeToDelete(id)
+        try await client.sendUntilDone(DeleteVolume(volumeId: id.rawValue), isDoneIf: .volumeNotFound) { error in
+            error.code == .volumeInUse ? self.inUse(error, volume) : error
+        }
+        try await patience.waitUntilSeen { try await look(at: id) == nil }
+    }
+
+    private func volumeToDelete(_ id: VolumeID) async throws -> Volume {
+        guard id.isWellFormedVolumeID else {
+            throw StorageError.malformedVolumeIDToDelete(id)
+        }
+        return try await volume(id)
+    }
+
+    /// EC2's text, and what it leaves out.
+    func inUse(_ error: StorageError, _ volume: Volume?) -> StorageError {
+        guard let volume, !volume.attachments.isEmpty else { return error }
+        return StorageError(
+            error.code, error.message, cause: "it is attached to \(volume.holders)", advice: "detach it first")
+    }
+}
+
+extension EC2Client {
+    func setTags(of id: String, _ set: [String: String], remove: Set<String>) async throws {
+        if !set.isEmpty { _ = try await send(CreateTags(resourceId: [id], tag: .sorted(set))) }
+        if !remove.isEmpty {
+            _ = try await send(DeleteTags(resourceId: [id], tag: remove.sorted().map { .init(key: $0) }))
+        }
+    }
+
+    /// An action that takes something away. Once its answer was lost, that it is gone already means that it was done.
+    func sendUntilDone<Action: EC2Action>(
+        _ action: Action, isDoneIf code: StorageError.Code, explain: (StorageError) -> StorageError = { $0 }
+    ) async throws {
+        var mayBeDone = false
+        for attempt in 1... {
+            do {
+                _ = try await send(action)
+                return
+            } catch let error as StorageError {
+                if mayBeDone, error.code == code { return }
+                throw explain(error)
+            } catch let lost as UncertainCall {
+                if attempt == Self.attemptsForLostCalls { throw lost.reason }
+                mayBeDone = true
+                try await clock.sleep(for: limits.pause(after: attempt, random))
+            }
+        }
+    }
+
+    static var attemptsForLostCalls: Int { 4 }
+}
+
+extension VolumeItem {
+    /// One that is being deleted is listed for a while.
+    var isThere: Bool { status != "deleting" && status != "deleted" }
+}
+
+extension Volume {
+    /// To whom it is attached, for people.
+    var holders: String { attachments.map { "\($0.instanceID) as \($0.device)" }.joined(separator: ", ") }
+
+    var place: ListingPlace<Volume> { ListingPlace(time: createTime, id: id) }
+}
+
+extension CreateVolume {
+    init(_ request: CreateVolumeRequest, token: String, _ tags: [TagSpecification]) {
+        self.init(
+            availabilityZone: request.zone.rawValue, clientToken: token, encrypted: request.isEncrypted ? true : nil,
+            iops: request.iops, multiAttachEnabled: request.isMultiAttachEnabled ? true : nil, size: request.sizeGiB,
+            snapshotId: request.snapshotID?.rawValue, tagSpecification: tags, throughput: request.throughputMiBps,
+            volumeInitializationRate: request.volumeInitializationRateMiBps, volumeType: request.type?.name)
+    }
+}
