@@ -4,6 +4,7 @@ import Driver
 extension EC2Driver {
     public func attachVolume(_ request: AttachVolumeRequest) async throws -> Attachment {
         let id = request.volumeID
+        try await requireInScope([id])
         if request.preempt { try await takeFromHolder(id, request.instanceID) }
         let device =
             if let wanted = request.device {

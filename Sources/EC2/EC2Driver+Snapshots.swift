@@ -62,6 +62,7 @@ extension EC2Driver {
 
     public func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
         try request.checkSources()
+        try await requireInScope(request.sources.map(\.volumeID))
         let names = request.sources.compactMap { $0.tags[Tag.name] }.filter { !$0.isEmpty }
         if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
             throw StorageError.snapshotNameTwice(twice)

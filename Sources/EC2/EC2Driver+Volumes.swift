@@ -47,6 +47,11 @@ extension EC2Driver {
         return found.map(translator.volume)
     }
 
+    /// Refuses what belongs to others of the account, where that is shared.
+    func requireInScope(_ ids: [VolumeID]) async throws {
+        if translator.scope != nil { _ = try await known(ids) }
+    }
+
     /// As EC2 knows it now; `nil` for what it does not know, or not yet.
     func look(at id: VolumeID) async throws -> Volume? {
         try await volumeBatches.item(id.rawValue).flatMap { $0.isThere ? translator.volume($0) : nil }
