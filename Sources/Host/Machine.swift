@@ -106,6 +106,10 @@ public protocol Machine: Sendable {
     ///   mounted one that may grow only unmounted.
     func growFileSystem(_ type: String, on device: String, mountedAt path: String?) async throws
 
+    /// The device of an attached volume that the machine shows by itself, as on EC2; `nil` while it is not there.
+    ///
+    /// - Parameter path: what the attachment calls it, and the kernel perhaps otherwise.
+    func attachedDevice(of volume: VolumeID, named path: String) throws -> BlockDevice?
     /// The number of the block device at `path`; `nil` when nothing is there.
     func blockDevice(at path: String) throws -> DeviceNumber?
     func makeNode(_ path: String, number: DeviceNumber) throws

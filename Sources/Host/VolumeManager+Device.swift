@@ -47,16 +47,28 @@ extension VolumeManager {
 
     /// A real device that goes by another name than the attachment's gets a node under that one.
     private func ensureNode(_ attachment: Attachment, of path: String) async throws -> ReferenceBook.Device {
-        guard let number = try machine.blockDevice(at: path) else {
-            throw StorageError(
-                .hostOperationFailed, "The device '\(path)' of '\(attachment.volumeID)' is not there",
-                advice: "look in the kernel's log whether it was found")
-        }
+        let found = try await shownDevice(attachment, named: path)
         let device = ReferenceBook.Device(
-            node: node(attachment), number: number, file: nil, isNodeOurs: path != node(attachment))
+            node: node(attachment), number: found.number, file: nil, isNodeOurs: found.path != node(attachment))
         if device.isNodeOurs { try placeNode(device) }
         return device
     }
+
+    /// The kernel shows a device some time after EC2 has attached the volume.
+    private func shownDevice(_ attachment: Attachment, named path: String) async throws -> BlockDevice {
+        let end = clock.uptime() + settings.commandDeadline
+        while true {
+            if let device = try machine.attachedDevice(of: attachment.volumeID, named: path) { return device }
+            guard clock.uptime() < end else {
+                throw StorageError(
+                    .hostOperationFailed, "The device '\(path)' of '\(attachment.volumeID)' is not there",
+                    advice: "look in the kernel's log whether it was found")
+            }
+            try await clock.sleep(for: Self.devicePoll)
+        }
+    }
+
+    private static var devicePoll: Duration { .milliseconds(100) }
 
     /// Puts the node in place, instead of one that an earlier attachment left.
     private func placeNode(_ device: ReferenceBook.Device) throws {

@@ -64,15 +64,26 @@ extension VolumeManager {
         }
     }
 
-    /// A real device grows by itself; a loop device has to be told.
+    /// A real device grows by itself, some time after EC2 says so; a loop device has to be told.
     func growDevice(_ device: ReferenceBook.Device, of volume: Volume) async throws {
-        guard let file = device.file, try isSmaller(device, than: volume) else { return }
-        try await machine.growLoopDevice(device.number, backing: file)
+        guard try isSmaller(device, than: volume) else { return }
+        if let file = device.file {
+            try await machine.growLoopDevice(device.number, backing: file)
+        } else {
+            try await waitForGrowth(of: device, volume)
+        }
         guard try !isSmaller(device, than: volume) else {
             throw StorageError(
                 .hostOperationFailed, "\(device.node) does not grow to the \(volume.sizeGiB) GiB of \(title(volume))")
         }
         logger.info("\(device.node) has grown to the \(volume.sizeGiB) GiB of \(title(volume))")
+    }
+
+    private func waitForGrowth(of device: ReferenceBook.Device, _ volume: Volume) async throws {
+        let end = clock.uptime() + settings.commandDeadline
+        while try isSmaller(device, than: volume), clock.uptime() < end {
+            try await clock.sleep(for: Self.modificationPoll)
+        }
     }
 
     private func isSmaller(_ device: ReferenceBook.Device, than volume: Volume) throws -> Bool {

@@ -266,6 +266,10 @@ final class FakeMachine: Machine {
         }
     }
 
+    func attachedDevice(of volume: VolumeID, named path: String) throws -> BlockDevice? {
+        state.withLock { $0.nodes[path] }.map { BlockDevice(path: path, number: $0) }
+    }
+
     func blockDevice(at path: String) throws -> DeviceNumber? { state.withLock { $0.nodes[path] } }
 
     func makeNode(_ path: String, number: DeviceNumber) throws {
