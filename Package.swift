@@ -98,7 +98,7 @@ let package = Package(
         tests(of: "Platform", ["Platform", system]),
         tests(of: "Driver", ["Driver"]),
         tests(of: "BlockStore", ["BlockStore", "Platform", system]),
-        tests(of: "AWSWire", ["AWSWire", "Platform"]),
+        tests(of: "AWSWire", ["AWSWire", "Platform", system]),
         tests(of: "EC2", ["EC2", "AWSWire", "Driver", "Platform", "StorageDriverConformance", system]),
         tests(of: "S3", ["S3", "AWSWire", "BlockStore", "Platform", system]),
         tests(

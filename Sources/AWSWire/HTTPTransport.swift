@@ -8,11 +8,11 @@ import SystemPackage
 
 /// HTTP/1.1 over TCP and TLS. Connections are shared by all of the process, and kept for a minute.
 public struct HTTPTransport: WireTransport {
-    private let trustRoots: NIOSSLTrustRoots
+    private let certificateAuthorities: String?
 
     /// - Parameter certificateAuthorities: the path of a PEM file with those that are trusted; `nil` for the system's.
     public init(certificateAuthorities: String? = nil) {
-        trustRoots = certificateAuthorities.map { .file($0) } ?? .default
+        self.certificateAuthorities = certificateAuthorities
     }
 
     /// Lives as long as the process.
@@ -41,6 +41,7 @@ public struct HTTPTransport: WireTransport {
                 return first
             }
         } catch {
+            try checkAuthorities(for: endpoint)
             throw Self.meaning(of: error, endpoint)
         }
     }
@@ -64,9 +65,22 @@ public struct HTTPTransport: WireTransport {
         for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
         if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }
         var security = TLSConfiguration.makeClientConfiguration()
-        security.trustRoots = trustRoots
+        security.trustRoots = certificateAuthorities.map { .file($0) } ?? .default
         outgoing.tlsConfiguration = security
         return outgoing
+    }
+
+    /// Whether a failure came of the file of authorities, be it that it cannot be read or that there is none in it.
+    private func checkAuthorities(for endpoint: Endpoint) throws(WireError) {
+        guard endpoint.isSecure, let path = certificateAuthorities else { return }
+        do throws(Errno) {
+            _ = try readFile(FilePath(path), limit: 16 << 20)
+        } catch {
+            throw .invalidAuthorities(path: path, reason: error.description.lowercased())
+        }
+        guard let certificates = try? NIOSSLCertificate.fromPEMFile(path), !certificates.isEmpty else {
+            throw .invalidAuthorities(path: path, reason: "it holds no certificate in PEM")
+        }
     }
 
     private static func meaning(of error: any Error, _ endpoint: Endpoint) -> any Error {

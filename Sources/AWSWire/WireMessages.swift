@@ -67,6 +67,8 @@ public struct WireAnswer: Sendable {
 /// Why no answer came.
 public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidEndpoint(String)
+    /// The file of the authorities that are trusted.
+    case invalidAuthorities(path: String, reason: String)
     case unreachable(Endpoint, reason: String)
     /// Its certificate is not one that is trusted.
     case untrusted(Endpoint, reason: String)
@@ -75,6 +77,7 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidEndpoint(let text): "\(text) is no endpoint: give a URL such as https://s3.example.org"
+        case .invalidAuthorities(let path, let reason): "the authorities of \(path) cannot be had: \(reason)"
         case .unreachable(let endpoint, let reason): "\(endpoint) cannot be reached: \(reason)"
         case .untrusted(let endpoint, let reason): "the certificate of \(endpoint) is not trusted: \(reason)"
         case .answerTooLong(let endpoint): "\(endpoint) sent more than was asked for"

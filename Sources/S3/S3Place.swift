@@ -118,6 +118,9 @@ public struct S3Place: ObjectPlace {
             throw PlaceError(
                 .unreachable,
                 "\(location) is not trusted: the certificate of \(endpoint): \(reason)")
+        } catch let WireError.invalidAuthorities(path, reason) {
+            throw PlaceError(
+                .failed, "\(location): the file of trusted authorities, \(path), cannot be used: \(reason)")
         }
     }
 
