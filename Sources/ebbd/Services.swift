@@ -119,7 +119,7 @@ struct Services {
         let settings = plan.settings
         var access = S3Access(
             region: settings.s3Region,
-            credentials: AWSCredentials(environment: ProcessInfo.processInfo.environment),
+            credentials: try AWSCredentials(environment: ProcessInfo.processInfo.environment),
             certificateAuthorities: settings.s3Authorities)
         do throws(WireError) {
             access.endpoint = try settings.s3Endpoint.map { (text) throws(WireError) in try Endpoint(text) }

@@ -115,16 +115,4 @@ import Testing
         }
         for text in texts { #expect(!text.contains("hidden") && !text.contains("veiled"), "\(text)") }
     }
-
-    @Test func credentialsComeFromTheVariablesThatAWSHas() {
-        let all = ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"]
-        #expect(
-            AWSCredentials(environment: all)
-                == AWSCredentials(accessKeyID: "a", secretAccessKey: "b", sessionToken: "c"))
-        let withoutToken = all.merging(["AWS_SESSION_TOKEN": ""]) { $1 }
-        #expect(
-            AWSCredentials(environment: withoutToken) == AWSCredentials(accessKeyID: "a", secretAccessKey: "b"))
-        #expect(AWSCredentials(environment: ["AWS_ACCESS_KEY_ID": "a"]) == nil)
-        #expect(AWSCredentials(environment: [:]) == nil)
-    }
 }
