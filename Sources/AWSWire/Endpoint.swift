@@ -35,5 +35,12 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return port.map { "\(name):\($0)" } ?? name
     }
 
+    /// Whether it is on this machine, by its name or address alone.
+    var isLoopback: Bool {
+        let bytes = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "::1" || host.lowercased() == "localhost"
+            || (bytes.count == 4 && bytes[0] == "127" && bytes.allSatisfy { UInt8($0) != nil })
+    }
+
     public var description: String { "\(isSecure ? "https" : "http")://\(authority)\(path)" }
 }
