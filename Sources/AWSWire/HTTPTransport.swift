@@ -4,26 +4,46 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Platform
+import Synchronization
 import SystemPackage
 
 /// HTTP/1.1 over TCP and TLS. Connections are shared by all of the process, and kept for a minute.
 public struct HTTPTransport: WireTransport {
     private let certificateAuthorities: String?
+    private let proxies: ProxySettings
 
-    /// - Parameter certificateAuthorities: the path of a PEM file with those that are trusted; `nil` for the system's.
-    public init(certificateAuthorities: String? = nil) {
+    /// - Parameters:
+    ///   - certificateAuthorities: the path of a PEM file with those that are trusted; `nil` for the system's.
+    ///   - proxies: none, unless they are named.
+    public init(certificateAuthorities: String? = nil, proxies: ProxySettings = .none) {
         self.certificateAuthorities = certificateAuthorities
+        self.proxies = proxies
     }
 
-    /// Lives as long as the process.
-    private static let client: HTTPClient = {
+    /// One for each proxy, and one for none: a client has its own. They live as long as the process.
+    private static let clients = Mutex<[Proxy?: HTTPClient]>([:])
+
+    private static func client(through proxy: Proxy?) -> HTTPClient {
+        clients.withLock { clients in
+            let client = clients[proxy] ?? makeClient(through: proxy)
+            clients[proxy] = client
+            return client
+        }
+    }
+
+    private static func makeClient(through proxy: Proxy?) -> HTTPClient {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10)), decompression: .disabled)
         configuration.httpVersion = .http1Only
         // `WireClient` decides what is tried again.
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.proxy = proxy.map { proxy in
+            .server(
+                host: proxy.host, port: proxy.port,
+                authorization: proxy.user.map { .basic(username: $0, password: proxy.password ?? "") })
+        }
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    }
 
     public func send(
         _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
@@ -47,7 +67,8 @@ public struct HTTPTransport: WireTransport {
     }
 
     private func answer(_ request: WireRequest, _ endpoint: Endpoint, _ limit: Int) async throws -> WireAnswer {
-        let response = try await Self.client.execute(outgoing(request, endpoint), deadline: .distantFuture)
+        let client = Self.client(through: proxies.proxy(for: endpoint))
+        let response = try await client.execute(outgoing(request, endpoint), deadline: .distantFuture)
         let body = try await response.body.collect(upTo: limit)
         // What is cut off by that looks like an end.
         try Task.checkCancellation()

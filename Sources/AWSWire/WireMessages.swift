@@ -67,6 +67,8 @@ public struct WireAnswer: Sendable {
 /// Why no answer came.
 public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidEndpoint(String)
+    /// What it says may be a password.
+    case invalidProxy(variable: String)
     /// The file of the authorities that are trusted.
     case invalidAuthorities(path: String, reason: String)
     case unreachable(Endpoint, reason: String)
@@ -77,6 +79,7 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidEndpoint(let text): "\(text) is no endpoint: give a URL such as https://s3.example.org"
+        case .invalidProxy(let variable): "\(variable) names no proxy: give a URL such as http://proxy.example.org:3128"
         case .invalidAuthorities(let path, let reason): "the authorities of \(path) cannot be had: \(reason)"
         case .unreachable(let endpoint, let reason): "\(endpoint) cannot be reached: \(reason)"
         case .untrusted(let endpoint, let reason): "the certificate of \(endpoint) is not trusted: \(reason)"

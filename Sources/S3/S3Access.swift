@@ -9,6 +9,8 @@ public struct S3Access: Sendable {
     public var credentials: AWSCredentials?
     /// The path of a PEM file with the authorities that are trusted; `nil` for the system's.
     public var certificateAuthorities: String?
+    /// Through whom a server is asked that is not on this machine.
+    public var proxies = ProxySettings.none
     public var limits = WireLimits()
 
     public init(

@@ -33,7 +33,8 @@ public struct S3Place: ObjectPlace {
             endpoint,
             signer: access.credentials.map { RequestSigner(credentials: $0, region: access.region, service: "s3") },
             limits: access.limits,
-            transport: transport ?? HTTPTransport(certificateAuthorities: access.certificateAuthorities),
+            transport: transport
+                ?? HTTPTransport(certificateAuthorities: access.certificateAuthorities, proxies: access.proxies),
             clock: clock, random: random)
     }
 

@@ -126,6 +126,7 @@ struct Services {
         } catch {
             throw StorageError(.invalidParameterValue, "The setting s3Endpoint is not valid", cause: "\(error)")
         }
+        access.proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment)
         let places = SnapshotPlaces(access: access, clock: clock, random: random)
         return { (location, endpoint) throws(PlaceError) in try places.place(location, endpoint: endpoint) }
     }
