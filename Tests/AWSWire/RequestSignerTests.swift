@@ -8,7 +8,7 @@ import Testing
 @testable import AWSWire
 
 /// The requests of AWS' Signature Version 4 test suite, and some of S3's. The signatures are those of botocore 1.43.11
-/// (`SigV4Auth`, `S3SigV4Auth`); that of the first stands in AWS' suite too.
+/// (`SigV4Auth`, `S3SigV4Auth`); those of cases that are named as in AWS' suite stand there too.
 @Suite struct RequestSignerTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var name: String
@@ -65,6 +65,44 @@ import Testing
                 body: Array("Param1=value1".utf8)),
             signedHeaders: "content-type;host;x-amz-date",
             signature: "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+        Case(
+            name: "get-unreserved", request: WireRequest(.get, "/\(unreserved)"),
+            signature: "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"),
+        Case(
+            name: "get-vanilla-empty-query-key", request: WireRequest(.get, "/", query: [.init("Param1", "value1")]),
+            signature: "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"),
+        Case(
+            name: "get-vanilla-utf8-query", request: WireRequest(.get, "/", query: [.init("ሴ", "bar")]),
+            signature: "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"),
+        Case(
+            name: "post-vanilla-query", request: WireRequest(.post, "/", query: [.init("Param1", "value1")]),
+            signature: "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"),
+        Case(
+            name: "post-header-key-sort", request: WireRequest(.post, "/", headers: [.init("my-header1", "value1")]),
+            signedHeaders: "host;my-header1;x-amz-date",
+            signature: "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"),
+        Case(
+            name: "post-header-value-case", request: WireRequest(.post, "/", headers: [.init("my-header1", "VALUE1")]),
+            signedHeaders: "host;my-header1;x-amz-date",
+            signature: "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d"),
+        Case(
+            name: "post-x-www-form-urlencoded-parameters",
+            request: WireRequest(
+                .post, "/", headers: [.init("content-type", "application/x-www-form-urlencoded; charset=utf8")],
+                body: Array("Param1=value1".utf8)),
+            signedHeaders: "content-type;host;x-amz-date",
+            signature: "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe"),
+        Case(
+            name: "post-sts-header-before", request: WireRequest(.post, "/"), token: token,
+            signedHeaders: "host;x-amz-date;x-amz-security-token",
+            signature: "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
+        Case(
+            name: "ListUsers of IAM, from AWS' description of the signature",
+            request: WireRequest(
+                .get, "/", query: [.init("Action", "ListUsers"), .init("Version", "2010-05-08")],
+                headers: [.init("content-type", "application/x-www-form-urlencoded; charset=utf-8")]),
+            service: "iam", authority: "iam.amazonaws.com", signedHeaders: "content-type;host;x-amz-date",
+            signature: "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"),
         Case(
             name: "a session's token", request: WireRequest(.get, "/"), token: token,
             signedHeaders: "host;x-amz-date;x-amz-security-token",
