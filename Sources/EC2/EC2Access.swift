@@ -5,13 +5,11 @@ public struct EC2Access: Sendable {
     public var region: String
     /// `nil` for AWS' own of the region.
     public var endpoint: Endpoint?
-    /// Asked before each request, for credentials expire; `nil` from it to ask as anybody.
-    public var credentials: @Sendable () async throws -> AWSCredentials?
+    /// Asked before each request, for credentials expire.
+    public var credentials: CredentialsCache
     public var limits = EC2Limits()
 
-    public init(
-        region: String, endpoint: Endpoint? = nil, credentials: @escaping @Sendable () async throws -> AWSCredentials?
-    ) {
+    public init(region: String, endpoint: Endpoint? = nil, credentials: CredentialsCache) {
         self.region = region
         self.endpoint = endpoint
         self.credentials = credentials

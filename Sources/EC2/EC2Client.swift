@@ -13,7 +13,7 @@ struct EC2Client: Sendable {
     let endpoint: Endpoint
     let region: String
     let limits: EC2Limits
-    private let credentials: @Sendable () async throws -> AWSCredentials?
+    private let credentials: CredentialsCache
     private let transport: any WireTransport
     let clock: any Clock
     let random: any RandomSource
@@ -84,8 +84,11 @@ struct EC2Client: Sendable {
 
     private func outcome<Action: EC2Action>(of action: Action, _ attempt: Int) async throws -> Outcome<Action.Answer> {
         do {
-            let answer = try await exchange(action)
-            return (200..<300).contains(answer.status) ? read(answer, action, attempt) : refusal(in: answer, action)
+            let credentials = try await currentCredentials()
+            let answer = try await exchange(action, as: credentials)
+            if (200..<300).contains(answer.status) { return read(answer, action, attempt) }
+            if Refusal(answer.body)?.isOfCredentials == true { await self.credentials.forget(credentials) }
+            return refusal(in: answer, action)
         } catch let error as WireError {
             let failure = StorageError(
                 .unavailable, "EC2 cannot be asked for \(Action.name)", cause: "\(error)", advice: advice(for: error))
@@ -93,13 +96,15 @@ struct EC2Client: Sendable {
         }
     }
 
-    private func exchange(_ action: some EC2Action) async throws -> WireAnswer {
+    private func exchange(
+        _ action: some EC2Action, as credentials: AWSCredentials
+    ) async throws -> WireAnswer {
         let request = WireRequest(
             .post, "/", headers: [.init("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
             body: try Self.body(of: action))
         let client = WireClient(
-            endpoint, signer: try await signer(), limits: WireLimits(), transport: transport, clock: clock,
-            random: random)
+            endpoint, signer: RequestSigner(credentials: credentials, region: region, service: "ec2"),
+            transport: transport, clock: clock, random: random)
         return try await client.sendOnce(request, limit: Self.maximumAnswerBytes, within: limits.requestTime)
     }
 
@@ -108,18 +113,12 @@ struct EC2Client: Sendable {
         return Array(WireRequest.formEncoded(fixed + (try QueryEncoder.parameters(of: action))).utf8)
     }
 
-    private func signer() async throws -> RequestSigner? {
-        let credentials: AWSCredentials?
+    private func currentCredentials() async throws -> AWSCredentials {
         do {
-            credentials = try await self.credentials()
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch let error as StorageError {
-            throw error
-        } catch {
+            return try await credentials.credentials()
+        } catch let error as IdentityError {
             throw StorageError(.unauthorized, "EC2 cannot be asked without credentials", cause: "\(error)")
         }
-        return credentials.map { RequestSigner(credentials: $0, region: region, service: "ec2") }
     }
 
     private func read<Action: EC2Action>(

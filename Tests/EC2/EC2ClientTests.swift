@@ -1,6 +1,7 @@
 import AWSWire
 import Driver
 import Platform
+import Synchronization
 import Testing
 
 @testable import EC2
@@ -120,14 +121,39 @@ import Testing
     }
 
     @Test func whoHasNoCredentialsIsToldWhy() async throws {
-        struct NoKeys: Error, CustomStringConvertible { let description = "looked here and there" }
+        let identity = try AWSIdentity(
+            environment: ["AWS_EC2_METADATA_DISABLED": "true"], home: "/nowhere", clock: clock,
+            random: SeededRandom(seed: 1))
         let ec2 = PlayedEC2(zones)
         var access = try ec2.access()
-        access.credentials = { throw NoKeys() }
+        access.credentials = identity.credentials
         let client = try EC2Client(access, transport: ec2, clock: clock, random: SeededRandom(seed: 1))
         let error = await #expect(throws: StorageError.self) { try await client.send(DescribeAvailabilityZones()) }
-        #expect(error?.cause == "looked here and there")
+        #expect(error?.code == .unauthorized && error?.cause?.contains("AWS_ACCESS_KEY_ID") == true)
         #expect(ec2.actions.isEmpty)
+    }
+
+    /// Those of a role end, and there are new ones.
+    @Test func refusedCredentialsAreAskedForAnew() async throws {
+        final class Roles: CredentialsSource {
+            let count = Mutex(0)
+
+            func credentials() async throws -> AWSCredentials {
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                return AWSCredentials(accessKeyID: "AKID\(number)", secretAccessKey: "hush")
+            }
+        }
+        let roles = Roles()
+        let ec2 = PlayedEC2(.refused("ExpiredToken", status: 400), zones, zones)
+        var access = try ec2.access()
+        access.credentials = CredentialsCache(roles, clock: VirtualClock())
+        let client = try EC2Client(access, transport: ec2, clock: clock, random: SeededRandom(seed: 1))
+        await #expect(throws: StorageError.self) { try await client.send(DescribeAvailabilityZones()) }
+        for _ in 0..<2 { _ = try await client.send(DescribeAvailabilityZones()) }
+        #expect(roles.count.withLock { $0 } == 2)
     }
 
     @Test func waitingEndsWithItsTask() async throws {
@@ -143,6 +169,9 @@ import Testing
         ("us-east-1", "https://ec2.us-east-1.amazonaws.com"), ("cn-north-1", "https://ec2.cn-north-1.amazonaws.com.cn"),
     ])
     func aRegionHasItsEndpoint(region: String, endpoint: String) throws {
-        #expect(try "\(EC2Access(region: region) { nil }.resolvedEndpoint())" == endpoint)
+        var access = try PlayedEC2(.cut).access()
+        access.region = region
+        access.endpoint = nil
+        #expect(try "\(access.resolvedEndpoint())" == endpoint)
     }
 }

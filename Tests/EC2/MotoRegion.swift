@@ -19,9 +19,10 @@ struct MotoRegion: Sendable {
 
     private init(_ moto: MotoServer) throws {
         self.moto = moto
-        var access = EC2Access(region: "us-east-1", endpoint: try Endpoint(moto.endpoint)) {
-            AWSCredentials(accessKeyID: "AKIDANYBODY", secretAccessKey: "any")
-        }
+        let credentials = FixedCredentials(AWSCredentials(accessKeyID: "AKIDANYBODY", secretAccessKey: "any"))
+        var access = EC2Access(
+            region: "us-east-1", endpoint: try Endpoint(moto.endpoint),
+            credentials: CredentialsCache(credentials, clock: SystemClock()))
         // It does what it is told at once, or never.
         access.limits.firstPause = .milliseconds(20)
         access.limits.consistencyTime = .seconds(2)

@@ -79,9 +79,10 @@ final class PlayedEC2: WireTransport {
 
     /// A client or driver that asks it; its clock runs as fast as somebody waits.
     func access() throws -> EC2Access {
-        EC2Access(region: "us-east-1", endpoint: try Endpoint("http://ec2.test")) {
-            AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: "hush")
-        }
+        let credentials = FixedCredentials(AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: "hush"))
+        return EC2Access(
+            region: "us-east-1", endpoint: try Endpoint("http://ec2.test"),
+            credentials: CredentialsCache(credentials, clock: HastyClock()))
     }
 
     func driver(scope: EC2Scope? = nil) throws -> EC2Driver {
