@@ -58,6 +58,7 @@ public struct Setting: Sendable, Hashable {
 /// What the setting `driver` may name.
 public enum StorageWorld: String, Sendable, CaseIterable {
     case emulator
+    case ec2
 }
 
 extension Setting {
@@ -95,19 +96,19 @@ extension Setting {
     public static let driver = Setting(
         key: "driver", variable: "EBB_DRIVER", kind: .choice(StorageWorld.allCases.map(\.rawValue)),
         fallback: .value(StorageWorld.emulator.rawValue),
-        summary: "The world that the volumes live in: `emulator`, a region of this daemon's own.")
+        summary: "The world that the volumes live in: `emulator`, a region of this daemon's own, or `ec2`, Amazon's.")
     public static let region = Setting(
         key: "region", variable: "EBB_REGION", kind: .text, fallback: .value("us-east-1"),
-        summary: "The emulated region's name.")
+        summary: "The region's name; with `ec2`, unless it is set, what AWS' own settings or the instance say.")
     public static let zones = Setting(
         key: "zones", variable: "EBB_ZONES", kind: .list, fallback: .value("a b c d e f"),
         summary: "The region's zones: letters that follow the region's name, or whole names.")
     public static let zone = Setting(
         key: "zone", variable: "EBB_ZONE", kind: .text, fallback: .value("b"),
-        summary: "The zone of this machine, and of new volumes unless they name theirs.")
+        summary: "The zone of this machine, and of new volumes unless they name theirs; with `ec2`, the instance's.")
     public static let instance = Setting(
         key: "instance", variable: "EBB_INSTANCE", kind: .text, fallback: .hostName,
-        summary: "The name of the instance that this machine is in the region.")
+        summary: "The name of the instance that this machine is; with `ec2` its id, which EC2 is asked for otherwise.")
     public static let instanceType = Setting(
         key: "instanceType", variable: "EBB_INSTANCE_TYPE", kind: .optionalText, fallback: .value(""),
         summary: "The instance type, such as m5.large, whose limits this machine's volumes share; empty for none.")
@@ -183,6 +184,15 @@ extension Setting {
     public static let s3Authorities = Setting(
         key: "s3Authorities", variable: "EBB_S3_AUTHORITIES", kind: .optionalPath, fallback: .value(""),
         summary: "A PEM file of the authorities that may vouch for that server; empty for the machine's.")
+    public static let ec2Endpoint = Setting(
+        key: "ec2Endpoint", variable: "EBB_EC2_ENDPOINT", kind: .optionalText, fallback: .value(""),
+        summary: "The URL where EC2's API is asked; empty for what AWS' own settings say, or AWS' own of the region.")
+    public static let ec2Profile = Setting(
+        key: "ec2Profile", variable: "EBB_EC2_PROFILE", kind: .optionalText, fallback: .value(""),
+        summary: "The profile of AWS' shared files that EC2 is asked with; empty for AWS' own settings.")
+    public static let ec2Tag = Setting(
+        key: "ec2Tag", variable: "EBB_EC2_TAG", kind: .optionalText, fallback: .value(""),
+        summary: "KEY=VALUE: the tag of all that this daemon makes in EC2, and sees there; empty for all volumes.")
     public static let logLevel = Setting(
         key: "logLevel", variable: "EBB_LOG_LEVEL",
         kind: .choice(["panic", "fatal", "error", "warn", "info", "debug", "trace"]), fallback: .value("info"),
@@ -198,7 +208,8 @@ extension Setting {
         driver, region, zones, zone, instance, instanceType, performance, volumeLimits, volumeSizeGiB, volumeType,
         volumeIops, fsType, mountOptions, anonymousVolumes, mountPreempt, detachLinger, attachTimeout, modifyingTime,
         optimizingTime, modificationRate, firstTouchLatency, snapshotInterval, fastRestoreEnablingTime,
-        fastRestoreOptimizingTime, fastRestoreDisablingTime, s3Endpoint, s3Region, s3Authorities, logLevel, lanes,
+        fastRestoreOptimizingTime, fastRestoreDisablingTime, s3Endpoint, s3Region, s3Authorities, ec2Endpoint,
+        ec2Profile, ec2Tag, logLevel, lanes,
     ]
 
     /// The setting of that key, in any case.

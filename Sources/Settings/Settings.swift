@@ -47,7 +47,9 @@ public struct Settings: Sendable {
             let canonical = try setting.canonical(text, origin: origin)
             settings.values[setting] = Value(setting: setting, text: canonical, origin: origin)
         }
-        try settings.placeZones()
+        // EC2 knows its zones itself.
+        if settings.driver == .emulator { try settings.placeZones() }
+        try settings.checkTag()
         return settings
     }
 
@@ -87,6 +89,13 @@ public struct Settings: Sendable {
         }
         replace(.zones, with: zones.joined(separator: " "))
         replace(.zone, with: zone)
+    }
+
+    private func checkTag() throws(SettingsError) {
+        let value = self[.ec2Tag]
+        guard value.text.isEmpty || ec2Tag.map({ !$0.key.isEmpty }) == true else {
+            throw SettingsError("\(value.origin.place): ec2Tag is \(quoted(value.text)), but must be KEY=VALUE")
+        }
     }
 
     private mutating func replace(_ setting: Setting, with text: String) {

@@ -55,6 +55,15 @@ extension Settings {
     public var s3Region: String { self[.s3Region].text }
     /// `nil` for the machine's.
     public var s3Authorities: String? { self[.s3Authorities].text.isEmpty ? nil : self[.s3Authorities].text }
+    /// `nil` for what AWS' own settings say.
+    public var ec2Endpoint: String? { self[.ec2Endpoint].text.isEmpty ? nil : self[.ec2Endpoint].text }
+    /// `nil` for what AWS' own settings say.
+    public var ec2Profile: String? { self[.ec2Profile].text.isEmpty ? nil : self[.ec2Profile].text }
+    /// `nil` for none.
+    public var ec2Tag: (key: String, value: String)? {
+        let parts = self[.ec2Tag].text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+    }
     /// `gp3-2025` or `gp3-legacy`.
     public var volumeLimits: String { self[.volumeLimits].text }
     /// `four-a-day`, `six-hours` or `none`.

@@ -25,6 +25,8 @@ struct DaemonPlan: Sendable {
     enum World: Sendable {
         /// Here: this daemon is the region, and its first instance.
         case region
+        /// In Amazon's EC2, or whatever speaks its API: this machine is an instance there.
+        case ec2
         /// In the daemon behind this socket: this one is another instance of its region.
         case remote(socket: String)
     }

@@ -25,6 +25,9 @@ struct Ebbd: ParsableCommand {
             } else {
                 try command.run()
             }
+        } catch let code as ExitCode {
+            // What went wrong is said.
+            Glibc.exit(code.rawValue)
         } catch let error as SettingsError {
             fail(error.description, code: error.isUsage ? 2 : 1)
         } catch let error as StorageError {
@@ -84,7 +87,8 @@ struct Serve: DaemonCommand {
 
     func plan(_ flags: SettingFlags) throws -> DaemonPlan {
         let settings = try Settings.load(flags: flags.flags, configurationFile: flags.configurationFile)
-        return try DaemonPlan(settings: settings, world: .region, arguments: ["serve"] + flags.arguments)
+        let world: DaemonPlan.World = settings.driver == .ec2 ? .ec2 : .region
+        return try DaemonPlan(settings: settings, world: world, arguments: ["serve"] + flags.arguments)
     }
 }
 

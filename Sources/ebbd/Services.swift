@@ -41,8 +41,10 @@ struct Services {
         let endWorld: @Sendable () async throws -> Void
     }
 
-    private struct World {
+    struct World: Sendable {
         let driver: any StorageDriver
+        /// This machine.
+        let instance: RegisterInstanceRequest
         let end: @Sendable () async throws -> Void
     }
 
@@ -50,9 +52,7 @@ struct Services {
     func run() async throws -> Remains {
         let world = try await openWorld()
         let driver = world.driver
-        let instance = try await driver.registerInstance(
-            RegisterInstanceRequest(
-                name: plan.settings.instance, zone: ZoneName(plan.settings.zone), type: plan.settings.instanceType))
+        let instance = try await driver.registerInstance(world.instance)
         let volumes = try await VolumeManager(
             driver: driver, instance: instance, settings: plan.hostSettings, clock: clock, random: random,
             logger: logger)
@@ -63,12 +63,16 @@ struct Services {
     private func openWorld() async throws -> World {
         switch plan.world {
         case .remote(let socket):
-            World(driver: RemoteDriver(socketPath: socket, clock: clock, random: random)) {}
-        case .region:
-            switch plan.settings.driver {
-            case .emulator: try await openEmulator()
-            }
+            let driver = RemoteDriver(socketPath: socket, clock: clock, random: random)
+            return World(driver: driver, instance: instanceBySettings) {}
+        case .region: return try await openEmulator()
+        case .ec2: return try await EC2World(settings: plan.settings, clock: clock, random: random).open()
         }
+    }
+
+    private var instanceBySettings: RegisterInstanceRequest {
+        RegisterInstanceRequest(
+            name: plan.settings.instance, zone: ZoneName(plan.settings.zone), type: plan.settings.instanceType)
     }
 
     /// As the kernel shows the files of loop devices: without symbolic links. The mount itself is not looked up, for nobody
@@ -106,7 +110,7 @@ struct Services {
             initRecord: FileDescriptor(rawValue: initRecord),
             takesOver: inheritance.takesOver, exports: exports, logger: logger)
         try filesystem.start()
-        return World(driver: driver) {
+        return World(driver: driver, instance: instanceBySettings) {
             // What comes from now on waits in the kernel until the supervisor has unmounted, and fails then.
             filesystem.stop()
             try await driver.settle()
@@ -148,7 +152,7 @@ struct Services {
             for (name, listener) in inheritance.dockerListeners {
                 group.addTask {
                     try await DockerPlugin(
-                        name: name, volumes: volumes, zone: ZoneName(plan.settings.zone),
+                        name: name, volumes: volumes, zone: instance.zone,
                         allowsAnonymousVolumes: plan.settings.allowsAnonymousVolumes, clock: clock, logger: logger
                     ).serve(FileDescriptor(rawValue: listener))
                 }

@@ -13,7 +13,8 @@ import Testing
 /// Settings as a daemon meets them: they have effect, or they are refused.
 @Suite(.timeLimit(.minutes(4))) struct SettingTests {
     @Test(arguments: [
-        (["--driver", "ec2"], Int32(2), "ebbd: flag --driver: driver is ec2, but must be one of emulator"),
+        (["--driver", "azure"], Int32(2), "ebbd: flag --driver: driver is azure, but must be one of emulator, ec2"),
+        (["--driver", "ec2", "--ec2-tag", "team"], 1, "flag --ec2-tag: ec2Tag is team, but must be KEY=VALUE"),
         (["--anonymous-volumes", "maybe"], 2, "anonymousVolumes is maybe, but must be one of allow, refuse"),
         (["--mount-options", "noatime, discard"], 1, "Mount options 'noatime, discard' are not valid"),
     ])

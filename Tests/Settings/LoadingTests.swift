@@ -99,7 +99,7 @@ import Testing
         ("logLevel: loud", ":1: logLevel is loud, but must be one of panic, fatal, error, warn, info, debug, trace"),
         ("stateDirectory: here", ":1: stateDirectory is here, but must be an absolute path"),
         ("detachLinger: soon", ":1: detachLinger is soon, but must be a time such as 500ms, 5s or 2m"),
-        ("driver: ec2", ":1: driver is ec2, but must be one of emulator"),
+        ("driver: azure", ":1: driver is azure, but must be one of emulator, ec2"),
         ("anonymousVolumes: maybe", ":1: anonymousVolumes is maybe, but must be one of allow, refuse"),
         ("lanes: 0", ":1: lanes is 0, but must be a whole number from 1 to 64"),
         ("zone: us-east-1z", ":1: zone is us-east-1z, which is not one of the region's: us-east-1a us-east-1b "),

@@ -1,0 +1,108 @@
+import Driver
+import Platform
+import RPC
+import TestSupport
+import Testing
+
+/// The daemon as an instance of EC2, which is a server of moto's here.
+@Suite(.timeLimit(.minutes(4))) struct EC2WorldTests {
+    private static let credentials = ["AWS_ACCESS_KEY_ID": "AKIDANYBODY", "AWS_SECRET_ACCESS_KEY": "hush9f2c"]
+    /// This machine may be an instance itself.
+    private static let alone = ["AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nowhere"]
+
+    /// Starts an instance in zone us-east-1b, and gives its id.
+    private func runInstance(_ moto: MotoServer) async throws -> String {
+        let form =
+            "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1"
+            + "&Placement.AvailabilityZone=us-east-1b"
+        // By the signature's scope the server knows the service and the region.
+        let scope = "Credential=AKIDANYBODY/20260101/us-east-1/ec2/aws4_request"
+        let signature = "Authorization: AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=none"
+        let answer = try await runCommand("curl", ["-sSf", "-H", signature, "-d", form, moto.endpoint])
+        try #require(answer.status == 0, "\(answer)")
+        let id = answer.output.split(separator: "<instanceId>").dropFirst().first?.split(separator: "<").first
+        return String(try #require(id))
+    }
+
+    private func withEC2(_ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void)
+        async throws
+    {
+        try await withMotoServer { moto in
+            let instance = try await runInstance(moto)
+            let place = [
+                "--driver", "ec2", "--ec2-endpoint", moto.endpoint, "--region", "us-east-1", "--instance", instance,
+                "--attach-timeout", "5s",
+            ]
+            let environment = Self.credentials.merging(Self.alone) { $1 }
+            try await withDaemon(arguments: place + arguments, environment: environment) { daemon in
+                let driver = RemoteDriver(
+                    socketPath: daemon.rpcSocket.string, clock: SystemClock(), random: SystemRandom())
+                try await body(daemon, driver)
+            }
+        }
+    }
+
+    @Test func theSameCommandsWorkOnEC2() async throws {
+        try await withEC2 { daemon, driver in
+            func ebb(_ arguments: String...) async throws -> CommandResult {
+                try await runCommand(BuiltPrograms.ebb.string, ["--home", daemon.home.string] + arguments)
+            }
+            #expect(try await driver.describeDriver().name == "ec2")
+            let made = try await ebb("volume", "create", "data", "--size", "5")
+            #expect(made.status == 0 && made.output.contains("availabilityzone: us-east-1b"), "\(made)")
+            let twice = try await ebb("volume", "create", "data", "--size", "5")
+            #expect(twice.status == 1 && twice.errors.contains("(InvalidVolume.Duplicate)"), "\(twice)")
+            let snapshot = try await ebb("snapshot", "create", "data", "--snapshotname", "first")
+            #expect(snapshot.status == 0, "\(snapshot)")
+            let id = try #require(
+                try await driver.describeSnapshots(SnapshotQuery(names: ["first"])).snapshots.first?.id)
+            let restored = try await ebb("volume", "create", "restored", "--snapshotid", id.rawValue)
+            #expect(restored.status == 0, "\(restored)")
+            #expect(try await driver.describeVolumes(VolumeQuery(names: ["data", "restored"])).volumes.count == 2)
+            let removed = try await ebb("volume", "rm", "data", "restored")
+            #expect(removed.status == 0, "\(removed)")
+            #expect(try await driver.describeVolumes(VolumeQuery(names: ["data", "restored"])).volumes.isEmpty)
+            let log = String(decoding: try readFile(daemon.home.appending("ebbd.log")), as: UTF8.self)
+            #expect(!log.contains("hush9f2c"), "a secret is in the log")
+        }
+    }
+
+    /// This machine is no instance, so that the device never comes.
+    @Test func whatHasNoDeviceIsGivenBack() async throws {
+        try await withEC2 { daemon, driver in
+            let volume = try await driver.createVolume(CreateVolumeRequest(zone: "us-east-1b", sizeGiB: 1, type: .gp3))
+            let attached = try await runCommand(
+                BuiltPrograms.ebb.string, ["--home", daemon.home.string, "volume", "attach", volume.id.rawValue])
+            #expect(attached.status == 1 && attached.errors.contains("'/dev/xvdb'"), "\(attached)")
+            let after = try await driver.describeVolumes(VolumeQuery(ids: [volume.id])).volumes
+            #expect(after.map(\.state) == [.available])
+        }
+    }
+
+    @Test func anAccountIsSharedByATag() async throws {
+        try await withEC2(["--ec2-tag", "team=storage"]) { _, driver in
+            // The instance's own volume is nobody's of this team.
+            #expect(try await driver.describeVolumes(.all).volumes.isEmpty)
+            let request = CreateVolumeRequest(zone: "us-east-1b", sizeGiB: 1, type: .gp3, tags: ["a": "b"])
+            let volume = try await driver.createVolume(request)
+            #expect(volume.tags == ["a": "b"])
+            #expect(try await driver.describeVolumes(.all).volumes.map(\.id) == [volume.id])
+        }
+    }
+
+    @Test(arguments: [
+        (["--region", "us-east-1"], "It is not known which instance this machine is"),
+        (["--instance", "i-0123456789abcdef0"], "no AWS region is named"),
+        (["--region", "us-east-1", "--ec2-endpoint", "ftp://x", "--instance", "i-1"], "ftp://x is no endpoint"),
+        (["--region", "us-east-1", "--instance", "i-0123456789abcdef0"], "there are no AWS credentials"),
+    ])
+    func whatIsMissingIsToldAtStart(arguments: [String], text: String) async throws {
+        try await withTemporaryDirectory { home in
+            let daemon = try await runToDeadline(
+                ["env"] + Self.alone.map { "\($0.key)=\($0.value)" }
+                    + ["HOME=\(home)", BuiltPrograms.ebbd.string, "--home", home.string, "--driver", "ec2"] + arguments)
+            #expect(daemon.exitCode == 1 && daemon.errors.contains(text), "\(daemon)")
+            #expect(daemon.errors.split(separator: "\n").count == 1, "\(daemon)")
+        }
+    }
+}
