@@ -362,7 +362,7 @@ private final class Finding {
             }
         }
         let writer = store.beginWriting()
-        for cut in pending { try writer.hold(cut) }
+        for cut in pending { writer.hold(cut) }
         _ = try store.sweep { known.contains($0) }
         writer.end()
     }

@@ -41,7 +41,7 @@ import Testing
     private func sweep(_ store: SnapshotStore, holding cut: Cut) throws -> Int {
         let writer = store.beginWriting()
         defer { writer.end() }
-        try writer.hold(cut)
+        writer.hold(cut)
         return try store.sweep { _ in false }
     }
 

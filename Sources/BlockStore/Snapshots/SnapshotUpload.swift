@@ -33,6 +33,7 @@ public final class SnapshotUpload: ChangedBlocks {
     private let replacedCount: Monitor<Int>
     /// What is in the store and could not be written down. What the next process finds of it, its store's sweep takes.
     private let unnamed = Mutex<[Digest]>([])
+    private let unreadable = Mutex<UnreadableUpload?>(nil)
 
     private enum Phase: Hashable, Sendable {
         case open(putsUnderWay: Int)
@@ -77,12 +78,24 @@ public final class SnapshotUpload: ChangedBlocks {
     /// Whether the store still has what was put.
     var isTrusted: Bool { state.epoch == writer.epoch }
 
-    /// Holds what the last process put.
-    public func holdBlocks() throws {
-        try forEachChange { _, name in
-            if let name { writer.hold(name) }
+    /// Holds what the last process put. If that cannot be read, the upload is closed and has a `loss`, the next process
+    /// does not go on with it either, and nothing is held. No block may be put meanwhile.
+    public func holdBlocks() {
+        do {
+            try forEachChange { _, name in
+                if let name { writer.hold(name) }
+            }
+        } catch {
+            close()
+            unreadable.withLock { $0 = UnreadableUpload(cause: error) }
+            // Before anything that is not held goes: a later process might be able to read it.
+            state.distrust()
+            writer.end()
         }
     }
+
+    /// Why it can never be completed; `nil` while it can.
+    public var loss: UnreadableUpload? { unreadable.withLock { $0 } }
 
     // MARK: Writing
 
@@ -232,6 +245,13 @@ public final class SnapshotUpload: ChangedBlocks {
             if bytes.count == Digest.byteCount, let name = Digest(stored: bytes[...]) { try body(name) }
         }
     }
+}
+
+/// What was put into an upload before a start cannot be read after it.
+public struct UnreadableUpload: Error, CustomStringConvertible {
+    public let cause: any Error
+
+    public var description: String { "what was put before the last start cannot be read: \(cause)" }
 }
 
 /// Why an upload does not do what it was asked for. It is as before.

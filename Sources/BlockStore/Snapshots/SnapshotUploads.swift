@@ -62,7 +62,7 @@ public final class SnapshotUploads: Sendable {
     public func remove(_ name: String) throws(Errno) { try UploadDirectory(directory, upload: name).remove() }
 
     /// Ends an upload: it has become a snapshot, or will not. Its objects that nothing needs are removed, a few at a time,
-    /// then itself.
+    /// then itself. Those of one with a `loss` are not held, and so went with the sweep.
     ///
     /// - Parameters:
     ///   - isComplete: whether what it holds is in the catalog, so that only what was replaced may be needed by nothing.
@@ -80,7 +80,9 @@ public final class SnapshotUploads: Sendable {
             try check()
             kept += try store.remove([name], unless: isNeeded)
         }
-        if isComplete { try upload.forEachReplaced(remove) } else { try upload.forEachObject(remove) }
+        if upload.loss == nil {
+            if isComplete { try upload.forEachReplaced(remove) } else { try upload.forEachObject(remove) }
+        }
         try self.remove(upload.name)
         return kept
     }

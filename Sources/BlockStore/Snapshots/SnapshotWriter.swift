@@ -31,12 +31,18 @@ public final class SnapshotWriter: BlockSink {
         return name
     }
 
-    /// Holds what the last process stored for a cut. If that may be lost, the cut fails.
-    public func hold(_ cut: Cut) throws {
+    /// Holds what the last process stored for a cut. If that may be lost, or cannot be told, the cut fails, for the next
+    /// process too, and nothing is held.
+    public func hold(_ cut: Cut) {
         if !cut.trusts(epoch) { cut.fail(.storeFailed) }
         if cut.failure != nil { return }
-        try cut.forEachChange { _, name in
-            if let name { hold(name) }
+        do {
+            try cut.forEachChange { _, name in
+                if let name { hold(name) }
+            }
+        } catch {
+            cut.fail(.refused("what was copied before the last start cannot be read: \(error)"))
+            end()
         }
     }
 

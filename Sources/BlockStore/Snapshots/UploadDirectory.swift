@@ -87,5 +87,8 @@ struct UploadState: Sendable {
 
     func seal() { words.setWord(0, to: 1) }
 
+    /// No store is in this epoch.
+    func distrust() { words.setWord(1, to: 0) }
+
     func notePut(at time: Int64) { words.setWord(2, to: UInt64(bitPattern: time)) }
 }

@@ -119,11 +119,21 @@ extension Region {
             guard let cut else { return }
             // Those that count from it must not go on, unless it was given up because there are none.
             if !cut.isCancelled { cut.fail(.refused(reason)) }
-            let names = try await effects.names(in: cut)
+            let names = await names(in: cut)
             work.litter += names
             await giveBack(cut)
         } catch {
             logger.error("that \(target) failed could not be written down: \(error)")
+        }
+    }
+
+    /// What it has put into the store. What cannot be told, the next start removes.
+    private func names(in cut: Cut) async -> [Digest] {
+        do {
+            return try await effects.names(in: cut)
+        } catch {
+            logger.error("what was copied for \(cut.name) stays in the snapshot store until the next start: \(error)")
+            return []
         }
     }
 

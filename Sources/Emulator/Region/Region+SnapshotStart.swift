@@ -113,6 +113,7 @@ extension Region {
             if count > 0 {
                 logger.notice("\(count) objects of the snapshot store belonged to nothing; they are removed")
             }
+            await giveUpUnreadable()
         }
         for job in jobs { beginCopying(job.target, job.cut, job.writer) }
         takeUpSealed()

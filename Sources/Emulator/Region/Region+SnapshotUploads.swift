@@ -87,6 +87,7 @@ extension Region {
         work.jobs[.snapshot(id)] = Task {
             do {
                 try await work.preparation?.value
+                if let loss = upload.loss { throw loss }
                 let content = try await effects.writeManifest(of: upload, over: parent(of: id), upload.writer)
                 try await complete(id, content)
                 await end(upload, isComplete: state.snapshots.snapshots[id] != nil)
@@ -177,6 +178,16 @@ extension Region {
             }
         } catch {
             logger.error("what was put into snapshots that have ended could not be removed: \(error)")
+        }
+    }
+
+    /// Those whose blocks could not be held, but for those that are sealed, which have a job.
+    func giveUpUnreadable() async {
+        for (id, upload) in work.uploads {
+            guard let loss = upload.loss else { continue }
+            work.uploads[id] = nil
+            logger.error("\(id) is given up: \(loss)")
+            await giveUp(id, upload, "\(loss)")
         }
     }
 

@@ -33,7 +33,7 @@ extension RegionEffects {
     }
 
     /// Before anything is written into the store: holds what cuts and uploads that go on have put into it, and removes
-    /// what the catalog does not know of.
+    /// what the catalog does not know of. A cut or an upload that cannot be read fails, and does no harm to others.
     ///
     /// - Parameter check: throws to end it early.
     func prepareStore(
@@ -42,8 +42,8 @@ extension RegionEffects {
     ) async throws -> Int {
         try beforeStep(.sweep)
         return try await copiers.run {
-            for (cut, writer) in written { try writer.hold(cut) }
-            for upload in uploads { try upload.holdBlocks() }
+            for (cut, writer) in written { writer.hold(cut) }
+            for upload in uploads { upload.holdBlocks() }
             var known = KnownObjects(catalog: catalog, check: check)
             return try snapshots.sweep { try known.contains($0) }
         }
