@@ -100,49 +100,4 @@ import Testing
             try await next.driver.close()
         }
     }
-
-    // MARK: Which paths are the region's own
-
-    @Test("a path that goes through a volume of the region is known, and no other")
-    func ownVolumes() throws {
-        let mounts = MountInfo.parse(
-            """
-            1 0 254:1 / / rw - ext4 /dev/vda1 rw
-            2 1 0:50 / /run/ebb/volumes rw - fuse.ebb ebb rw
-            3 1 7:3 / /var/lib/ebb/mounts/data rw - ext4 /dev/xvdb rw
-            4 1 7:4 / /mnt/image rw - ext4 /dev/loop4 rw
-            5 1 7:3 / /mnt/hidden rw - ext4 /dev/xvdb rw
-            6 5 0:51 / /mnt/hidden rw - tmpfs tmpfs rw
-
-            """)
-        let files = ["7:3": "/run/ebb/volumes/us-east-1b/here/xvdb", "7:4": "/srv/image"]
-        let volumes = try OwnVolumes(tree: "/run/ebb/volumes", mounts: mounts) { device throws(Errno) in
-            guard let file = files[device.description] else { throw .noSuchFileOrDirectory }
-            return file
-        }
-        let links: [FilePath: String] = [
-            "/home": "/usr/home", "/usr/home/out": "../../var/lib/ebb/mounts/data/sub", "/loop": "loop",
-            "/srv/here": "../mnt/image",
-        ]
-        func holds(_ path: FilePath) throws(Errno) -> Bool {
-            try volumes.hold(path) { (path) throws(Errno) in
-                #expect(!path.starts(with: "/var/lib/ebb/mounts/data"), "\(path) is looked at")
-                guard let target = links[path] else { throw .invalidArgument }
-                return target
-            }
-        }
-        for path: FilePath in [
-            "/var/lib/ebb/mounts/data", "/var/lib/ebb/mounts/data/x", "/run/ebb/volumes/us-east-1b/volumes/x",
-            "/home/out/x", "/usr/./home/../home/out", "/var/lib/ebb/mounts/other/../data/x",
-        ] {
-            #expect(try holds(path), "\(path)")
-        }
-        for path: FilePath in [
-            "/", "/x", "/var/lib/ebb/mounts", "/var/lib/ebb/mounts/database/x", "/mnt/image/x", "/mnt/hidden/x",
-            "/srv/here/x", "/home/x",
-        ] {
-            #expect(try !holds(path), "\(path)")
-        }
-        #expect(throws: Errno.tooManySymbolicLinkLevels) { try holds("/loop/x") }
-    }
 }

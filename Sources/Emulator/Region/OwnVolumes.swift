@@ -4,21 +4,28 @@ import Driver
 import Platform
 import SystemPackage
 
-/// The mounts of the region's filesystem and of loop devices on it, as this process sees them.
+/// The mounts of the region's filesystem and of whatever lies on it, as this process sees them.
 struct OwnVolumes {
     private let mountPoints: Set<String>
 
     /// - Parameters:
     ///   - tree: where the region's filesystem is mounted.
     ///   - mounts: of mountinfo, in its order: what is mounted later hides what was there.
-    ///   - backingFile: the file of a loop device.
-    init(tree: FilePath, mounts: [MountInfo], backingFile: (DeviceNumber) throws(Errno) -> String) throws(Errno) {
+    ///   - files: in which a block device keeps its bytes (`BlockDevices.files`).
+    ///   - blockDevice: which one a mount's source names, for a filesystem that has a number of its own; `nil` for none.
+    init(
+        tree: FilePath, mounts: [MountInfo], files: (DeviceNumber) throws(Errno) -> [FilePath],
+        blockDevice: (_ source: String) throws(Errno) -> DeviceNumber? = { _ in nil }
+    ) throws(Errno) {
+        // A bind mount has the number of the filesystem that it shows.
+        let trees = Set(mounts.filter { $0.mountPoint == tree.string && $0.isFuse }.map(\.deviceNumber))
         var mountPoints: Set<String> = []
         for mount in mounts {
-            let device = mount.deviceNumber
-            let isOwn =
-                device.isLoop
-                ? FilePath(try backingFile(device)).starts(with: tree) : mount.mountPoint == tree.string
+            var isOwn = mount.mountPoint == tree.string || trees.contains(mount.deviceNumber)
+            let device = mount.isUnnamed ? try blockDevice(mount.source) : mount.deviceNumber
+            if !isOwn, let device {
+                isOwn = try files(device).contains { $0.starts(with: tree) || $0.isBelow(mountPoints) }
+            }
             if isOwn { mountPoints.insert(mount.mountPoint) } else { mountPoints.remove(mount.mountPoint) }
         }
         self.mountPoints = mountPoints
@@ -27,11 +34,10 @@ struct OwnVolumes {
     /// Asks the kernel; never for anything that lies on a volume.
     init(tree: FilePath) throws(Errno) {
         let text = try readFile("/proc/self/mountinfo", limit: 64 << 20)
-        try self.init(tree: tree, mounts: MountInfo.parse(String(decoding: text, as: UTF8.self))) {
-            (device) throws(Errno) in
-            let file = FilePath("/sys/dev/block/\(device)/loop/backing_file")
-            return String(decoding: try readFile(file), as: UTF8.self)
-        }
+        let devices = BlockDevices(sysfs: "/sys")
+        try self.init(
+            tree: tree, mounts: MountInfo.parse(String(decoding: text, as: UTF8.self)), files: devices.files,
+            blockDevice: devices.number)
     }
 
     /// Whether opening a path would go through one of the mounts.
@@ -77,5 +83,23 @@ struct OwnVolumes {
         } catch .notDirectory {
             return nil
         }
+    }
+}
+
+extension MountInfo {
+    /// Whether the number is the filesystem's own and names no block device, as with FUSE and btrfs.
+    fileprivate var isUnnamed: Bool { major == 0 }
+
+    fileprivate var isFuse: Bool { fsType == "fuse" || fsType.hasPrefix("fuse.") }
+}
+
+extension FilePath {
+    /// Whether the path goes through one of these directories, as it is written.
+    fileprivate func isBelow(_ directories: Set<String>) -> Bool {
+        var path = self
+        repeat {
+            if directories.contains(path.string) { return true }
+        } while path.removeLastComponent()
+        return false
     }
 }
