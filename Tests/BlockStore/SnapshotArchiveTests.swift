@@ -98,6 +98,14 @@ private let description = #"{"name":"ä"}"#
             try file.setLength(Self.starts[1] + Int64(rest.count))
             let name = try #require(try SnapshotSource(fixture.store, manifest).blockName(3))
             #expect(throws: SnapshotArchiveError.incomplete(.missing(.block, name))) { try importing(fixture, file) }
+            // A store that has it, spoiled, is named instead.
+            let store = try SnapshotStore(directory: fixture.directory.appending("spoiled"))
+            let path = store.files.path(of: name)
+            try createDirectories(path.removingLastComponent())
+            try writeFile(path, Array("no block".utf8))
+            #expect(throws: SnapshotStoreError.damaged(.block, name)) {
+                _ = try store.beginWriting().importArchive(from: file)
+            }
         }
     }
 }

@@ -216,6 +216,25 @@ private struct Pair {
         }
     }
 
+    @Test(arguments: [ObjectKind.manifest, .block])
+    func whatTheStoreCannotReadOrWriteIsNotBlamedOnThePlace(kind: ObjectKind) async throws {
+        try await withPair { pair in
+            let id = try await makeSnapshot(pair.here)
+            _ = try await pair.push(id)
+            let object = try #require(try await pair.here.objects(of: id, kind).first)
+            let path = FilePath(pair.there.path(of: object))
+            try createDirectories(path)
+            let refused = try await pair.pull()
+            #expect(refused.error?.code == .internalError, "\(refused)")
+            #expect(refused.error?.message == "The snapshot could not be brought into the store.", "\(refused)")
+            if kind == .manifest {
+                #expect(refused.error?.cause?.hasPrefix("manifest \(object) could not be read") == true, "\(refused)")
+            }
+            try Directory.remove(path)
+            #expect(try await pair.pull().state == .completed)
+        }
+    }
+
     @Test func whatWasAlteredThereIsRefused() async throws {
         try await withPair { pair in
             _ = try await pair.push(try await makeSnapshot(pair.here))

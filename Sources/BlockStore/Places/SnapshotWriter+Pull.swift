@@ -107,7 +107,7 @@ private struct Pull: Sendable {
             }
             do {
                 return try await threads.run { try read(writer.store) }
-            } catch let error as SnapshotStoreError {
+            } catch let error as SnapshotStoreError where error.isOfWhoBroughtIt {
                 // Its bytes are as its name says, but not as the format does.
                 throw TransferError.object(error, location: place.location)
             }

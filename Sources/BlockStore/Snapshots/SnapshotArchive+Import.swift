@@ -6,7 +6,7 @@ extension SnapshotWriter {
     /// interrupted import goes on quickly. Nothing refers to them until the caller commits the manifest.
     ///
     /// - Parameter progress: called after each record.
-    /// - Throws: `SnapshotArchiveError` of the file, `Errno` of the store.
+    /// - Throws: `SnapshotArchiveError` of the file; `Errno` and `SnapshotStoreError` of the store.
     public func importArchive(
         from file: FileDescriptor, progress: (SnapshotArchive.Progress) throws -> Void = { _ in }
     ) throws -> (manifest: Manifest, description: String) {
@@ -24,7 +24,7 @@ extension SnapshotWriter {
         do throws(SnapshotStoreError) {
             return (try wholeManifest(head.manifest), head.description)
         } catch {
-            throw SnapshotArchiveError.incomplete(error)
+            throw error.isOfWhoBroughtIt ? SnapshotArchiveError.incomplete(error) : error
         }
     }
 

@@ -25,6 +25,15 @@ public enum SnapshotStoreError: Error, Hashable, Sendable, CustomStringConvertib
         }
     }
 
+    /// Whether an object cannot be had after all were brought that there are: it was not among them, or is not what the
+    /// format asks for. Otherwise the store has it, and has spoiled it or cannot read it.
+    var isOfWhoBroughtIt: Bool {
+        switch self {
+        case .missing, .malformed: true
+        case .damaged, .failed: false
+        }
+    }
+
     public var kind: ObjectKind {
         switch self {
         case .missing(let kind, _), .damaged(let kind, _), .malformed(let kind, _, _), .failed(let kind, _, _): kind

@@ -53,6 +53,7 @@ extension Region {
             return SnapshotTaskResult(snapshotID: id)
         } catch {
             leave(until: (error as? StorageError)?.code == .insufficientCapacity ? nil : Self.leftoverTime)
+            if let error = error as? SnapshotStoreError { throw StorageError.notStored(error) }
             throw error
         }
     }

@@ -4,6 +4,7 @@
 // seen of it before one transaction makes the snapshot. What is where it is going to is not carried again.
 import BlockStore
 import Driver
+import SystemPackage
 
 extension Region {
     func startPush(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
@@ -23,7 +24,7 @@ extension Region {
             _ = try await effects.hold(snapshot, progress)
             removeLitter()
             try await effects.push(snapshot, to: place, isThorough: isThorough, progress)
-        } catch  where error is UnreadableSnapshotPart || error is SnapshotStoreError {
+        } catch  where error is UnreadableSnapshotPart || error is SnapshotStoreError || error is Errno {
             throw StorageError.unreadable(snapshot.id, error)
         } catch {
             throw StorageError.ofPlace(error)

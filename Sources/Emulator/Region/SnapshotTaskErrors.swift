@@ -72,6 +72,14 @@ extension StorageError {
             advice: isFull ? "free space in the state directory" : nil)
     }
 
+    /// What came is right, and the store has spoiled, or cannot read, an object that it has.
+    static func notStored(_ error: SnapshotStoreError) -> Self {
+        Self(
+            error.isDamage ? .snapshotDamaged : .internalError,
+            "The snapshot could not be brought into the store.", cause: "\(error), in the store",
+            advice: error.isDamage ? "see what else is damaged with snapshot check" : nil)
+    }
+
     static func longDescription(_ id: SnapshotID) -> Self {
         Self(
             .invalidParameterValue, "The tags and the description of '\(id)' do not fit into a file.",
@@ -95,17 +103,21 @@ extension StorageError {
             advice: "say which, by its id")
     }
 
-    /// For what a push or a pull ended with.
+    private static func notStored(_ error: Errno) -> Self {
+        let isFull = error == .noSpace
+        return Self(
+            isFull ? .insufficientCapacity : .internalError, "The snapshot could not be brought into the store.",
+            cause: "\(error)", advice: isFull ? "free space in the state directory" : nil)
+    }
+
+    /// For what a push or a pull ended with, but for what the store cannot read.
     static func ofPlace(_ error: any Error) -> any Error {
         switch error {
         case let error as PlaceError: ofPlace(error)
         case TransferError.noSuchSnapshot: Self(.snapshotNotFound, "\(error)")
         case let error as TransferError: notPulled("\(error)")
         case let error as MalformedDescription: notPulled("\(error)")
-        case Errno.noSpace:
-            Self(
-                .insufficientCapacity, "The snapshot could not be brought into the store.", cause: "\(error)",
-                advice: "free space in the state directory")
+        case let error as Errno: notStored(error)
         default: error
         }
     }
