@@ -244,6 +244,7 @@ extension FileDescriptor {
 
 /// A file's attributes, as far as anyone here asks.
 public struct FileStatus: Sendable, Hashable {
+    public var identity: FileIdentity
     public var sizeBytes: Int64
     /// Space that the file takes, holes excluded.
     public var allocatedBytes: Int64
@@ -254,6 +255,7 @@ public struct FileStatus: Sendable, Hashable {
     public var isRegular: Bool
 
     init(_ status: Glibc.stat) {
+        identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         sizeBytes = Int64(status.st_size)
         allocatedBytes = Int64(status.st_blocks) * 512
         modified = FileTime(seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
@@ -268,6 +270,12 @@ public struct FileStatus: Sendable, Hashable {
         try systemCall { unsafe path.withPlatformString { unsafe stat($0, &status) } }
         self.init(status)
     }
+}
+
+/// Which file of all it is, whatever it is called, for as long as it is open or has a name.
+public struct FileIdentity: Sendable, Hashable {
+    public var device: UInt64
+    public var inode: UInt64
 }
 
 /// A point in wall time as the kernel keeps it, since 1970.

@@ -249,6 +249,52 @@ private struct Pair {
         }
     }
 
+    @Test("an export that does not begin, or has nothing to write, leaves no file, and takes none away")
+    func notBegun() async throws {
+        try await withPair { pair in
+            let snapshot = try await makeSnapshot(pair.here)
+            let segment = FilePath(
+                pair.here.path(of: try #require(try await pair.here.objects(of: snapshot.id, .segment).first)))
+            let whole = try readFile(segment)
+            try writeFile(segment, "damaged")
+            #expect(try await pair.export(snapshot.id).error?.code == .snapshotDamaged)
+            #expect(throws: Errno.noSuchFileOrDirectory) { try FileStatus(of: pair.file) }
+
+            let kept = FilePath(pair.file.string + "-kept")
+            try writeFile(kept, "")
+            #expect(try await pair.export(snapshot.id, to: kept).error?.code == .snapshotDamaged)
+            #expect(try FileStatus(of: kept).sizeBytes == 0)
+
+            try Data(whole).write(to: URL(filePath: segment.string))
+            #expect(try await pair.export(snapshot.id).state == .completed)
+        }
+    }
+
+    @Test("an export that is refused since there are too many tasks leaves no file")
+    func tooMany() async throws {
+        let hold = Hold(.exportRecord)
+        try await withPair(beforeStep: hold.beforeStep) { pair in
+            let snapshot = try await makeSnapshot(pair.here)
+            hold.begin()
+            try await withCleanup({ hold.end() }) {
+                for number in 0..<SnapshotTasks.maximumActive {
+                    _ = try await pair.here.driver.startSnapshotTask(
+                        SnapshotTaskRequest(
+                            action: .export, snapshotID: snapshot.id, location: pair.file.string + "-\(number)"))
+                }
+                // As if the others had begun between the request and its answer.
+                let region = pair.here.driver.region
+                let refused = await refusal {
+                    try await region.startExport(
+                        SnapshotTaskRequest(
+                            action: .export, snapshotID: snapshot.id, location: pair.file.string))
+                }
+                #expect(refused?.code == .snapshotTaskLimitExceeded)
+                #expect(throws: Errno.noSuchFileOrDirectory) { try FileStatus(of: pair.file) }
+            }
+        }
+    }
+
     @Test("a file of another snapshot, or another version's, is left as it is")
     func foreign() async throws {
         try await withPair { pair in

@@ -19,9 +19,32 @@ extension Region {
     func startExport(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
         try await depart(request) { region, snapshot in
             let file = try await region.effects.openExport(of: snapshot.manifest, at: try Self.path(of: request))
-            return try region.begin(.export, of: snapshot.id, at: file.path.string) { region, progress in
-                try await region.carryOutExport(snapshot, to: file, progress)
+            return try await region.closingIfRefused(file) { region in
+                try region.begin(.export, of: snapshot.id, at: file.path.string) { region, progress in
+                    try await region.closing(file) { try await $0.carryOutExport(snapshot, to: file, progress) }
+                }
             }
+        }
+    }
+
+    /// Uses a file, which is closed afterwards.
+    func closing<Result: Sendable>(
+        _ file: ArchiveFile, _ body: (isolated Region) async throws -> Result
+    ) async throws -> Result {
+        let result = try await closingIfRefused(file, body)
+        await effects.close(file)
+        return result
+    }
+
+    /// Lets a file go to whatever `body` begins; unless it begins, the file is closed.
+    func closingIfRefused<Result: Sendable>(
+        _ file: ArchiveFile, _ body: (isolated Region) async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body(self)
+        } catch {
+            await effects.close(file)
+            throw error
         }
     }
 

@@ -18,6 +18,12 @@ extension Region {
 
     func startImport(_ request: SnapshotTaskRequest) async throws -> SnapshotTask {
         let (file, description) = try await effects.openImport(at: try Self.path(of: request))
+        return try await closingIfRefused(file) { try $0.beginImport(request, file, description) }
+    }
+
+    private func beginImport(
+        _ request: SnapshotTaskRequest, _ file: ArchiveFile, _ description: SnapshotDescription
+    ) throws -> SnapshotTask {
         let wish: ImportWish
         do {
             wish = try ImportWish(request, description)
@@ -26,8 +32,10 @@ extension Region {
         }
         try checkImport(wish)
         return try begin(.import, at: file.path.string) { region, progress in
-            try await region.takeIn(progress) { region, writer in
-                (wish, try await region.effects.bringIn(file, wish, writer, progress))
+            try await region.closing(file) { region in
+                try await region.takeIn(progress) { region, writer in
+                    (wish, try await region.effects.bringIn(file, wish, writer, progress))
+                }
             }
         }
     }

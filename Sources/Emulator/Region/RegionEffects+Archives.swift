@@ -4,17 +4,21 @@ import Driver
 import Platform
 import SystemPackage
 
-/// An open file of a snapshot; closed when nobody needs it any more.
-final class ArchiveFile: Sendable {
+/// An open file of a snapshot. Whoever opens it closes it (`RegionEffects.close`), which may take as long as a disk takes.
+struct ArchiveFile: Sendable {
     let path: FilePath
     let descriptor: FileDescriptor
+    /// Made by being opened.
+    let isNew: Bool
 
-    init(_ path: FilePath, _ descriptor: FileDescriptor) {
-        self.path = path
-        self.descriptor = descriptor
+    /// Whether the path still leads to it.
+    fileprivate func hasItsName() throws(Errno) -> Bool {
+        do throws(Errno) {
+            return try FileStatus(of: path).identity == descriptor.fileStatus().identity
+        } catch .noSuchFileOrDirectory {
+            return false
+        }
     }
-
-    deinit { descriptor.closeIgnoringErrors() }
 }
 
 extension RegionEffects {
@@ -24,13 +28,13 @@ extension RegionEffects {
     func openExport(of manifest: Digest, at path: FilePath) async throws -> ArchiveFile {
         try beforeStep(.openFile)
         return try await blocking {
-            let file = try open(path, .readWrite, options: .create)
-            let mayGoOn = try opening(path) { () throws(Errno) in
-                try file.descriptor.lockAlone()
-                return try SnapshotArchive.mayBecome(manifest, file.descriptor)
+            try opened(path, makesIt: true) { file in
+                let mayGoOn = try opening(path) { () throws(Errno) in
+                    try SnapshotArchive.mayBecome(manifest, file.descriptor)
+                }
+                if !mayGoOn { throw StorageError.foreignFile(path) }
+                return file
             }
-            if !mayGoOn { throw StorageError.foreignFile(path) }
-            return file
         }
     }
 
@@ -38,32 +42,86 @@ extension RegionEffects {
     func openImport(at path: FilePath) async throws -> (ArchiveFile, SnapshotDescription) {
         try beforeStep(.openFile)
         return try await blocking {
-            let file = try open(path, .readOnly)
-            do {
-                return (file, try SnapshotDescription(json: SnapshotArchive.description(of: file.descriptor)))
-            } catch let error as SnapshotArchiveError {
-                throw StorageError.invalidFile(path, "\(error)")
-            } catch let error as MalformedDescription {
-                throw StorageError.invalidFile(path, "\(error)")
+            try opened(path) { file in
+                do {
+                    return (file, try SnapshotDescription(json: SnapshotArchive.description(of: file.descriptor)))
+                } catch let error as SnapshotArchiveError {
+                    throw StorageError.invalidFile(path, "\(error)")
+                } catch let error as MalformedDescription {
+                    throw StorageError.invalidFile(path, "\(error)")
+                }
             }
         }
     }
 
-    /// Opens nothing on the region's own volumes, and waits for no pipe.
-    private func open(
-        _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = []
-    ) throws(StorageError) -> ArchiveFile {
-        if try isOwn(path) { throw .ownVolume(path) }
-        // Some devices act when they are opened.
-        guard try opening(path, { () throws(Errno) in try Self.mayBeOpened(path) }) else { throw .notRegular(path) }
-        let file = try opening(path) { () throws(Errno) in
-            ArchiveFile(
-                path,
-                try .openFile(path, mode, options: options.union(.nonBlocking), permissions: .ownerReadWrite))
+    /// Closes a file. One that was made for an export, and that nothing has come into, goes.
+    func close(_ file: ArchiveFile) async {
+        do {
+            try await blocking { try closeNow(file) }
+        } catch {
+            logger.error("\(file.path), which was made for an export that has not begun, stays: \(error)")
         }
-        let status = try opening(path) { () throws(Errno) in try file.descriptor.fileStatus() }
-        guard status.isRegular else { throw .notRegular(path) }
-        return file
+    }
+
+    private func closeNow(_ file: ArchiveFile) throws(Errno) {
+        defer { file.descriptor.closeIgnoringErrors() }
+        guard file.isNew, try file.descriptor.fileStatus().sizeBytes == 0, try file.hasItsName() else { return }
+        try removeFile(at: file.path)
+    }
+
+    /// Opens nothing on the region's own volumes, and waits for no pipe.
+    ///
+    /// - Parameter look: refuses the file by throwing; then it is closed.
+    private func opened<Result>(
+        _ path: FilePath, makesIt: Bool = false, _ look: (ArchiveFile) throws -> Result
+    ) throws -> Result {
+        if try isOwn(path) { throw StorageError.ownVolume(path) }
+        // Some devices act when they are opened.
+        guard try opening(path, { () throws(Errno) in try Self.mayBeOpened(path) }) else {
+            throw StorageError.notRegular(path)
+        }
+        let file = try opening(path) { () throws(Errno) in try makesIt ? Self.make(path) : Self.open(path, .readOnly) }
+        do {
+            let status = try opening(path) { () throws(Errno) in try file.descriptor.fileStatus() }
+            guard status.isRegular else { throw StorageError.notRegular(path) }
+            return try look(file)
+        } catch {
+            // The first error tells more.
+            do { try closeNow(file) } catch {}
+            throw error
+        }
+    }
+
+    /// Opens a file to be written by nobody else, which is made if it is not there.
+    private static func make(_ path: FilePath) throws(Errno) -> ArchiveFile {
+        while true {
+            let file = try openOrMake(path)
+            do throws(Errno) {
+                try file.descriptor.lockAlone()
+                // Another export, which made it and did not begin, may have removed it just now.
+                if try file.hasItsName() { return file }
+            } catch {
+                file.descriptor.closeIgnoringErrors()
+                throw error
+            }
+            file.descriptor.closeIgnoringErrors()
+        }
+    }
+
+    private static func openOrMake(_ path: FilePath) throws(Errno) -> ArchiveFile {
+        do throws(Errno) {
+            return try open(path, .readWrite, options: [.create, .exclusiveCreate])
+        } catch .fileExists {
+            return try open(path, .readWrite, options: .create)
+        }
+    }
+
+    private static func open(
+        _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = []
+    ) throws(Errno) -> ArchiveFile {
+        let descriptor = try FileDescriptor.openFile(
+            path, mode, options: options.union(.nonBlocking), permissions: .ownerReadWrite)
+        return ArchiveFile(path: path, descriptor: descriptor, isNew: options.contains(.exclusiveCreate))
     }
 
     /// Whether a path leads onto the region's own volumes.
@@ -120,13 +178,14 @@ extension RegionEffects {
         _ file: ArchiveFile, _ wish: ImportWish, _ writer: SnapshotWriter, _ progress: SnapshotTaskProgress
     ) async throws -> SnapshotContent {
         do {
-            let totalBytes = try file.descriptor.fileStatus().sizeBytes
-            try progress.update { $0.totalBytes = totalBytes }
-            let manifest = try await carriers.run {
-                try writer.importArchive(from: file.descriptor) { done in
+            let (manifest, totalBytes) = try await carriers.run {
+                let totalBytes = try file.descriptor.fileStatus().sizeBytes
+                try progress.update { $0.totalBytes = totalBytes }
+                let archive = try writer.importArchive(from: file.descriptor) { done in
                     try beforeStep(.importRecord)
                     try progress.update { ($0.doneBytes, $0.presentBytes) = (done.doneBytes, done.presentBytes) }
-                }.manifest
+                }
+                return (archive.manifest, totalBytes)
             }
             let content = try await keep(manifest, as: wish.description)
             try progress.update { $0.doneBytes = totalBytes }
