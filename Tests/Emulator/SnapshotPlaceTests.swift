@@ -132,6 +132,37 @@ private struct Pair {
         }
     }
 
+    @Test func aCardThatCannotBeReadHidesNoOtherSnapshot() async throws {
+        try await withPair { pair in
+            let ids = [
+                try await makeSnapshot(pair.here), try await makeSnapshot(pair.here, name: "second"),
+                try await makeSnapshot(pair.here, name: "third"),
+            ]
+            for id in ids { #expect(try await pair.push(id).state == .completed) }
+            // One is no card, and one no file.
+            let cards = pair.directory.appending("snapshots")
+            let names = try Directory.names(in: cards)
+            let garbage = cards.appending(try #require(names.first { $0.hasPrefix(ids[0].rawValue) }))
+            try writeFile(garbage, "garbage")
+            let unreadable = cards.appending(try #require(names.first { $0.hasPrefix(ids[1].rawValue) }))
+            try removeFile(at: unreadable)
+            try createDirectories(unreadable)
+
+            let named = try await pair.pull("third")
+            #expect(try await pair.there.snapshot(try #require(named.snapshotID)).name == "third", "\(named)")
+            for name in ["second", "fourth"] {
+                let missing = try await pair.pull(name)
+                #expect(missing.error?.code == .snapshotNotFound, "\(missing)")
+                #expect(missing.error?.cause == "what tells of 2 others cannot be read", "\(missing)")
+            }
+            // Perhaps it is not the only one.
+            let unclear = try await pair.pull()
+            #expect(unclear.error?.code == .invalidParameterValue, "\(unclear)")
+            #expect(unclear.error?.message.contains("\(ids[2]) (third)") == true, "\(unclear)")
+            #expect(try await pair.pull(ids[0].rawValue).error?.code == .snapshotFileInvalid)
+        }
+    }
+
     @Test func aNameThatIsTakenIsRefusedBeforeAnythingIsFetched() async throws {
         try await withPair { pair in
             _ = try await pair.push(try await makeSnapshot(pair.here))

@@ -63,16 +63,31 @@ extension RegionEffects {
         try await progress.untilCancelled {
             let all = try await place.snapshots()
             if let wanted, all.contains(where: { $0.id == wanted }) { return try await place.description(of: wanted) }
-            var found: [FoundSnapshot] = []
-            for one in all {
-                let snapshot = try await place.description(of: one)
-                if wanted == nil || snapshot.description.tags[Tag.name] == wanted { found.append(snapshot) }
-            }
-            guard let only = found.first, found.count == 1 else {
-                throw StorageError.notOne(found, named: wanted, in: place.location)
+            if wanted == nil, all.count == 1 { return try await place.description(of: all[0]) }
+            let (known, unreadableCount) = try await descriptions(of: all, in: place)
+            let found = known.filter { wanted == nil || $0.description.tags[Tag.name] == wanted }
+            guard let only = found.first, found.count == 1, wanted != nil else {
+                throw StorageError.notOne(found, named: wanted, unreadableCount: unreadableCount, in: place.location)
             }
             return only
         }
+    }
+
+    /// What can be read of what a place tells; one card that cannot keeps nobody from the other snapshots.
+    private func descriptions(
+        of snapshots: [PlacedSnapshot], in place: any ObjectPlace
+    ) async throws -> (known: [FoundSnapshot], unreadableCount: Int) {
+        var known: [FoundSnapshot] = []
+        var unreadableCount = 0
+        for snapshot in snapshots {
+            do {
+                known.append(try await place.description(of: snapshot))
+            } catch  where error.isOfOneCard {
+                logger.warning("\(snapshot.id) in \(place.location) is passed over: \(error)")
+                unreadableCount += 1
+            }
+        }
+        return (known, unreadableCount)
     }
 
     /// Takes a snapshot's objects into the store; all of them are durable when this returns.
@@ -102,6 +117,17 @@ extension ObjectPlace {
             return FoundSnapshot(id: snapshot.id, description: try SnapshotDescription(json: card.description))
         } catch let error as MalformedDescription {
             throw StorageError.notPulled("the snapshot \(snapshot.id) in \(location): \(error)")
+        }
+    }
+}
+
+extension Error {
+    /// Whether a card could not be read, and others may.
+    fileprivate var isOfOneCard: Bool {
+        switch self {
+        case is TransferError, is StorageError: true
+        case let error as PlaceError: [.accessDenied, .tooLarge, .failed].contains(error.code)
+        default: false
         }
     }
 }

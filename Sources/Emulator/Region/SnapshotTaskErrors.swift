@@ -94,12 +94,22 @@ extension StorageError {
             advice: "push it again, thoroughly, from where it is whole")
     }
 
-    static func notOne(_ found: [FoundSnapshot], named name: String?, in location: String) -> Self {
+    /// - Parameter unreadableCount: how many there are besides of which nothing could be read.
+    static func notOne(
+        _ found: [FoundSnapshot], named name: String?, unreadableCount: Int, in location: String
+    ) -> Self {
         let which = name.map { " named '\($0)'" } ?? ""
-        if found.isEmpty { return Self(.snapshotNotFound, "There is no snapshot\(which) in \(location).") }
+        let unread = "what tells of \(unreadableCount) \(unreadableCount == 1 ? "other" : "others") cannot be read"
+        let cause = unreadableCount == 0 ? nil : unread
+        if found.isEmpty {
+            return Self(
+                .snapshotNotFound, "There is no snapshot\(which) in \(location).", cause: cause,
+                advice: cause == nil ? nil : "push those again, or say which, by its id")
+        }
         let all = found.map { "\($0.id) (\($0.description.tags[Tag.name] ?? ""))" }.joined(separator: ", ")
+        let count = found.count == 1 ? "is one snapshot" : "are \(found.count) snapshots"
         return Self(
-            .invalidParameterValue, "There are \(found.count) snapshots\(which) in \(location): \(all).",
+            .invalidParameterValue, "There \(count)\(which) in \(location): \(all).", cause: cause,
             advice: "say which, by its id")
     }
 
