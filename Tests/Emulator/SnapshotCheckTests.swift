@@ -98,6 +98,56 @@ import Testing
         }
     }
 
+    @Test("an object that the catalog has forgotten is named with its snapshot, also when its file has gone")
+    func forgottenObjects() async throws {
+        try await withSnapshots { region, first, second in
+            let effects = await region.driver.region.effects
+            let (one, both) = (try await region.blockName(1, of: second), try await region.blockName(700, of: second))
+            let segment = try #require(try await region.objects(of: second, .segment).last)
+            let lost = ObjectReferences(kind: .block, changes: [one: -1, both: -1])
+            try await effects.commit([
+                .addReferences(lost), .addReferences(ObjectReferences(kind: .segment, changes: [segment: -2])),
+            ])
+            let findings = try await report(region).findings
+            #expect(findings.map(\.kind) == [.miscounted, .miscounted, .miscounted])
+            let messages = Dictionary(uniqueKeysWithValues: findings.map { ($0.object, $0) })
+            #expect(messages[one.hex]?.snapshotID == second)
+            #expect(messages[one.hex]?.message.hasPrefix("Object \(one) of \(second) has 1 references") == true)
+            for name in [both, segment] {
+                let finding = try #require(messages[name.hex])
+                #expect(finding.snapshotID == nil)
+                let holders = [first.rawValue, second.rawValue].sorted().joined(separator: ", ")
+                #expect(finding.message.contains("of \(holders) has"), "\(finding)")
+            }
+
+            // As the next start does, which knows of nobody who needs them.
+            for name in [one, both, segment] { try removeFile(at: region.objectPath(name)) }
+            let missing = try await report(region).findings.filter { $0.kind == .missing }
+            // What was below the segment is known by nobody any more.
+            let found = missing.map { "\($0.snapshotID?.rawValue ?? "") \($0.blockIndex?.rawValue ?? -1)" }
+            #expect(Set(found) == ["\(second) 1", "\(first) -1", "\(second) -1"], "\(missing)")
+        }
+    }
+
+    @Test("a volume that is being made from a snapshot, and whose row is not there yet, is no finding")
+    func volumeInTheMaking() async throws {
+        let hold = Hold(.commit)
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory, beforeStep: hold.beforeStep)
+            let snapshot = try await region.upload([0: 1, 64: 2])
+            hold.begin()
+            let making = Task { try await region.driver.createVolume(CreateVolumeRequest(snapshot)) }
+            try await withCleanup({ hold.end() }) {
+                try await region.wait { await !region.driver.region.work.unsettled.isEmpty }
+                #expect(try await report(region).findings == [])
+            }
+            let volume = try await making.value
+            #expect(try await report(region).findings == [])
+            #expect(try region.blocks(of: volume.id) == [0: 1, 64: 2])
+            try await region.driver.close()
+        }
+    }
+
     @Test("of very many findings the first are told, and how many more there are")
     func manyFindings() {
         let finding = SnapshotFinding.unreferenced(Sample.digest(1))
@@ -109,7 +159,7 @@ import Testing
         #expect(few.findings == [finding] && few.omittedCount == nil)
     }
 
-    /// Snapshots are made, copied, restored, exported, imported and deleted while the store is checked again and again.
+    /// Snapshots are made, copied, restored, exported, imported, written, given up and deleted while the store is checked again and again.
     @Test("a check finds nothing while snapshots come and go", arguments: [SystemRandom().next()])
     func underChanges(seed: UInt64) async throws {
         let random = SeededRandom(seed: seed)
@@ -144,7 +194,7 @@ import Testing
         let completed = try await driver.describeSnapshots(SnapshotQuery(states: [.completed])).snapshots
         let one = completed.isEmpty ? nil : completed[Int(random.next() % UInt64(completed.count))]
         let file = region.directory.appending("file").string
-        switch (random.next() % 6, one) {
+        switch (random.next() % 7, one) {
         case (0, let one?), (1, let one?): try await driver.deleteSnapshot(one.id)
         case (2, let one?):
             _ = try await driver.copySnapshot(CopySnapshotRequest(sourceSnapshotID: one.id))
@@ -161,6 +211,11 @@ import Testing
             task = try await driver.startSnapshotTask(SnapshotTaskRequest(action: .import, location: file))
             while task.state == .active { task = try await driver.describeSnapshotTasks(ids: [task.id])[0] }
             #expect(task.state == .completed)
+        case (6, _):
+            let id = try await region.start()
+            for block in 0..<16 { try await region.put(UInt8(random.next() % 50), at: block, into: id) }
+            if random.next() % 2 == 0 { _ = try await region.seal(id, blockCount: 16) }
+            try await driver.deleteSnapshot(id)
         default:
             let place = TestRegion.places[Int(random.next() % UInt64(TestRegion.places.count))]
             try region.write([place: UInt8(random.next() % 5)], to: volume)

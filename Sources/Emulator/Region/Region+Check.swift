@@ -29,12 +29,17 @@ extension Region {
 
     private func check(_ progress: SnapshotTaskProgress) async throws -> SnapshotReport {
         try await work.preparation?.value
-        let (count, miscounts) = try await countReferences(progress)
+        let (count, miscounts, wrongTrees) = try await countReferences(progress)
         try progress.update { $0.totalBytes = Int64(count.blockCount) * Int64(SnapshotBlock.bytes) }
-        let (broken, objectBytes) = try await effects.verify(count, progress)
-        let unreferenced = try await unreferencedObjects(progress)
-        let uses = try await effects.uses(of: broken, by: manifestReferences, progress)
-        let findings = SnapshotFinding.unreadable(broken, uses) + miscounts + unreferenced.map { .unreferenced($0) }
+        let forgotten = Set(miscounts.filter { $0.recorded == 0 }.map(\.name))
+        let (broken, objectBytes) = try await effects.verify(count, forgotten: forgotten, progress)
+        let unreferenced = try await unreferencedObjects(progress).filter { !forgotten.contains($0) }
+        let uses = try await effects.uses(of: Set(broken.keys), by: manifestReferences, progress)
+        let endangered = Set(miscounts.filter(\.isTooLow).map(\.name))
+        let endangeredUses = try await effects.uses(of: endangered, by: manifestReferences, progress)
+        let findings =
+            SnapshotFinding.unreadable(broken, uses) + miscounts.map { .miscounted($0, endangeredUses) }
+            + wrongTrees.map { .notPartial($0) } + unreferenced.map { .unreferenced($0) }
         return SnapshotReport(
             snapshotCount: state.snapshots.snapshots.values.count { $0.content != nil },
             objectCount: count.objectCount, objectBytes: objectBytes, limiting: findings,
@@ -45,7 +50,7 @@ extension Region {
 
     private func countReferences(
         _ progress: SnapshotTaskProgress
-    ) async throws -> (ReferenceCount, [SnapshotFinding]) {
+    ) async throws -> (ReferenceCount, [Miscount], wrongTrees: [PartialTree]) {
         let writer = effects.snapshots.beginWriting()
         defer { end(writer) }
         // From here on: what refers now can be read as long as it is held.
@@ -67,7 +72,7 @@ extension Region {
         }
         // A row is where nothing else refers to the manifest.
         let wrong = partial.filter { count.count(of: $0.manifest) > 1 }
-        return (count, try await effects.miscounts(suspects, count) + wrong.map { .notPartial($0) })
+        return (count, try await effects.miscounts(suspects, count), wrong)
     }
 
     /// What is to be counted of each manifest's tree.

@@ -6,6 +6,13 @@ import Platform
 /// An object that cannot be had, and why.
 typealias BrokenObjects = [Digest: SnapshotStoreError]
 
+/// An object that the catalog counts wrongly.
+struct Miscount: Hashable, Sendable {
+    let name: Digest
+    let recorded: Int
+    let actual: Int
+}
+
 extension RegionEffects {
     // MARK: References
 
@@ -65,12 +72,12 @@ extension RegionEffects {
         count.disagrees(name, recorded: Int(try catalog.referenceCount(of: name)))
     }
 
-    func miscounts(_ names: Set<Digest>, _ count: ReferenceCount) async throws -> [SnapshotFinding] {
+    func miscounts(_ names: Set<Digest>, _ count: ReferenceCount) async throws -> [Miscount] {
         try await blocking {
             try names.sorted().compactMap { name in
                 let recorded = Int(try catalog.referenceCount(of: name))
                 if !count.disagrees(name, recorded: recorded) { return nil }
-                return .miscounted(name, recorded: recorded, actual: count.count(of: name))
+                return Miscount(name: name, recorded: recorded, actual: count.count(of: name))
             }
         }
     }
@@ -85,8 +92,10 @@ extension RegionEffects {
     // MARK: Bytes
 
     /// Verifies every object; gives those that cannot be had and are needed, and the bytes of the others.
+    ///
+    /// - Parameter forgotten: which are needed though the catalog does not know of them.
     func verify(
-        _ count: ReferenceCount, _ progress: SnapshotTaskProgress
+        _ count: ReferenceCount, forgotten: Set<Digest>, _ progress: SnapshotTaskProgress
     ) async throws -> (BrokenObjects, objectBytes: Int64) {
         try await carriers.run {
             var broken: BrokenObjects = count.unreadable
@@ -97,24 +106,30 @@ extension RegionEffects {
                 objectBytes += bytes
                 try progress.update { $0.doneBytes += kind == .block ? Int64(SnapshotBlock.bytes) : 0 }
             }
-            return (try broken.filter { try isStillBroken($0.key, $0.value) }, objectBytes)
+            let stillBroken = try broken.filter { name, error in
+                try forgotten.contains(name) ? isBroken(name, error) : isBrokenAndNeeded(name, error)
+            }
+            return (stillBroken, objectBytes)
         }
     }
 
+    private func isBroken(_ name: Digest, _ error: SnapshotStoreError) -> Bool {
+        snapshots.failure(of: name, error.kind) != nil
+    }
+
     /// An object may have been deleted meanwhile. It is removed only after the catalog has forgotten it.
-    private func isStillBroken(_ name: Digest, _ error: SnapshotStoreError) throws -> Bool {
-        try catalog.referenceCount(of: name) > 0 && snapshots.failure(of: name, error.kind) != nil
-            && catalog.referenceCount(of: name) > 0
+    private func isBrokenAndNeeded(_ name: Digest, _ error: SnapshotStoreError) throws -> Bool {
+        try catalog.referenceCount(of: name) > 0 && isBroken(name, error) && catalog.referenceCount(of: name) > 0
     }
 
     func uses(
-        of broken: BrokenObjects, by references: [ManifestReference], _ progress: SnapshotTaskProgress
+        of names: Set<Digest>, by references: [ManifestReference], _ progress: SnapshotTaskProgress
     ) async throws -> ObjectUses {
         let limit = SnapshotReport.maximumFindings
-        if broken.isEmpty { return ObjectUses(limit: limit) }
+        if names.isEmpty { return ObjectUses(limit: limit) }
         return try await carriers.run {
             try snapshots.uses(
-                of: Set(broken.keys), by: references.sorted { $0.holder < $1.holder }.map { ($0.holder, $0.manifest) },
+                of: names, by: references.sorted { $0.holder < $1.holder }.map { ($0.holder, $0.manifest) },
                 limit: limit, check: progress.check)
         }
     }

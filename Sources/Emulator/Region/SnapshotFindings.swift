@@ -24,15 +24,27 @@ extension SnapshotFinding {
             message: "\(part.prefix(1).uppercased())\(part.dropFirst()) cannot be read: \(error); \(advice).")
     }
 
-    static func miscounted(_ name: Digest, recorded: Int, actual: Int) -> SnapshotFinding {
-        SnapshotFinding(
-            kind: .miscounted, object: name.hex,
+    /// - Parameter uses: of those that are counted too low, and so may be removed though they are needed.
+    static func miscounted(_ miscount: Miscount, _ uses: ObjectUses) -> SnapshotFinding {
+        let count = "has \(miscount.actual) references, and the catalog counts \(miscount.recorded)"
+        let holders = (uses.listed[miscount.name] ?? []).map(\.holder).reduce(into: [String]()) { holders, holder in
+            if !holders.contains(holder) { holders.append(holder) }
+        }
+        let names = holders.prefix(maximumNamedHolders).joined(separator: ", ")
+        let others = holders.count > maximumNamedHolders ? " and others" : ""
+        let advice =
+            miscount.isTooLow
+            ? "delete no snapshot, and export what is to be kept" : "it takes space that is not given back"
+        let only = holders.count == 1 ? SnapshotID(holders[0]) : nil
+        return SnapshotFinding(
+            kind: .miscounted, object: miscount.name.hex,
+            snapshotID: only.flatMap { $0.isWellFormedSnapshotID ? $0 : nil },
             message: """
-                Object \(name) has \(actual) references, and the catalog counts \(recorded); \
-                \(recorded < actual
-                    ? "delete no snapshot, and export what is to be kept" : "it takes space that is not given back").
+                Object \(miscount.name)\(holders.isEmpty ? "" : " of \(names)\(others)") \(count); \(advice).
                 """)
     }
+
+    private static let maximumNamedHolders = 10
 
     static func notPartial(_ tree: PartialTree) -> SnapshotFinding {
         SnapshotFinding(
@@ -48,6 +60,10 @@ extension SnapshotFinding {
             kind: .unreferenced, object: name.hex,
             message: "Object \(name) belongs to no snapshot; restarting the daemon removes it.")
     }
+}
+
+extension Miscount {
+    var isTooLow: Bool { recorded < actual }
 }
 
 extension SnapshotReport {
