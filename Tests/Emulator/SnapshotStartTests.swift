@@ -110,6 +110,51 @@ import Testing
         }
     }
 
+    @Test(
+        "what failed, and could not even be written down, is kept for the next start whatever is removed meanwhile",
+        arguments: [false, true])
+    func unended(isUpload: Bool) async throws {
+        struct Failed: Error {}
+        try await withTemporaryDirectory { directory in
+            let fails = Mutex(false)
+            let hold = Hold(.putBlock)
+            let region = try await TestRegion.open(directory) { step in
+                hold.beforeStep(step)
+                let isOver = fails.withLock { $0 }
+                if isOver, step == .writeManifest || step == .commit { throw Failed() }
+            }
+            let blocks: Blocks = [0: 1, 64: 2]
+            let id: SnapshotID
+            if isUpload {
+                id = try await region.start()
+                try await region.put(blocks, into: id)
+                fails.withLock { $0 = true }
+                _ = try await region.seal(id, blockCount: blocks.count)
+            } else {
+                let volume = try await region.create("one")
+                try region.write(blocks, to: volume.id)
+                hold.begin()
+                id = try await region.createSnapshot(volume.id)
+                fails.withLock { $0 = true }
+                hold.end()
+            }
+            try await region.driver.finishSnapshotWork()
+            fails.withLock { $0 = false }
+            #expect(try await region.snapshot(id).state == .pending)
+            #expect(await region.driver.region.work.jobs.isEmpty)
+
+            // Removes whatever nobody needs.
+            let effects = await region.driver.region.effects
+            _ = try object(9, in: effects.snapshots)
+            #expect(try await effects.removeUnreferenced {} == 1)
+            #expect(try names(in: effects.snapshots).count == blocks.count)
+            let next = try await region.reopened()
+            try await next.checkStore("afterwards")
+            #expect(try await next.blocks(of: id) == blocks)
+            try await next.driver.close()
+        }
+    }
+
     @Test("a pending snapshot whose blocks a failing disk may have lost is not completed by the next process")
     func lostBlocks() async throws {
         struct Died: Error {}
