@@ -15,8 +15,8 @@ public struct CountedTree: Hashable, Sendable {
 
 /// References of objects, counted from manifests alone.
 ///
-/// In memory, unlike all else here: for a TiB of which nothing is shared some 170 MB, and for a moment half as much
-/// again while it grows.
+/// In memory, unlike all else here: for a TiB of which nothing is shared some 170 MB; for a moment half as much again
+/// while it grows, and as much again where a copy that somebody keeps is changed.
 public struct ReferenceCount: Sendable {
     /// As small as it can be: there may be millions.
     struct Entry: Sendable {

@@ -1,6 +1,7 @@
 // How many references each object of the snapshot store has.
 //
-// The counts change only together with what refers: a completed snapshot, a deleted one, a volume that is restored.
+// The counts change together with what refers: a completed snapshot, a deleted one, a volume that is restored. Most of a
+// large tree is counted before that, or taken back after it, and a row says how much (`PartialTree`).
 // They live in the catalog's file alone, never all in memory: a full TiB has two million blocks.
 import BlockStore
 import GRDB
