@@ -17,6 +17,18 @@ extension CreateOptions {
     }
 }
 
+extension CreateOptions.Source {
+    /// Whether the volume may have been made from this. What had a name at that time, nobody knows any more.
+    func mayBeOrigin(of volume: Volume) -> Bool {
+        switch self {
+        case .snapshot(let id): id == volume.snapshotID
+        case .snapshotNamed: volume.snapshotID != nil
+        case .volume(.id(let id)): id == volume.sourceVolumeID
+        case .volume(.name): volume.sourceVolumeID != nil
+        }
+    }
+}
+
 extension CreateVolumeRequest {
     /// Whether making this request again would make the volume that is there already.
     func describes(_ volume: Volume) -> Bool {

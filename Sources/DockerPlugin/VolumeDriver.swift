@@ -93,9 +93,7 @@ struct VolumeDriver: Sendable {
         }
         let options = try CreateOptions(parsing: message.options ?? [:])
         let volume = try await limited(.create, "creating volume \(name)") {
-            var request = options.request(name: name, zone: zone)
-            try await find(options.source, for: &request)
-            return try await volumes.sound(try await createOnce(request, name: name).volume)
+            try await volumes.sound(try await createOnce(options, name: name).volume)
         }
         if let requested = options.size?.roundedFrom {
             logger.notice(
@@ -105,23 +103,40 @@ struct VolumeDriver: Sendable {
         return try encode(ErrorAnswer())
     }
 
-    private func find(_ source: CreateOptions.Source?, for request: inout CreateVolumeRequest) async throws {
-        switch source {
-        case nil: break
-        case .snapshot(let id): request.snapshotID = id
-        case .snapshotNamed(let name): request.snapshotID = try await volumes.snapshotID(named: name)
-        case .volume(let reference): request.sourceVolumeID = try await volumes.volume(reference).volume.id
+    /// Podman, and dockerd on a second plugin name, may ask for what exists. The same again is no error.
+    private func createOnce(_ options: CreateOptions, name: String) async throws -> HostVolume {
+        var request = options.request(name: name, zone: zone)
+        if let source = options.source {
+            if let existing = try await volume(named: name, asked: request, from: source) { return existing }
+            try await find(source, for: &request)
         }
-    }
-
-    /// Podman and a second plugin name may ask for what exists. The same again is no error.
-    private func createOnce(_ request: CreateVolumeRequest, name: String) async throws -> HostVolume {
         do {
             return try await volumes.create(request)
         } catch let error as StorageError where error.code == .volumeDuplicate {
             let existing = try await volumes.volume(.name(name))
             if request.describes(existing.volume) { return existing }
             throw error
+        }
+    }
+
+    /// The volume that is there already, if it may be what is asked for. It outlives what it was made from, and so is
+    /// looked for first.
+    private func volume(
+        named name: String, asked request: CreateVolumeRequest, from source: CreateOptions.Source
+    ) async throws -> HostVolume? {
+        do {
+            let existing = try await volumes.volume(.name(name))
+            return request.describes(existing.volume) && source.mayBeOrigin(of: existing.volume) ? existing : nil
+        } catch let error as StorageError where error.code == .volumeNotFound {
+            return nil
+        }
+    }
+
+    private func find(_ source: CreateOptions.Source, for request: inout CreateVolumeRequest) async throws {
+        switch source {
+        case .snapshot(let id): request.snapshotID = id
+        case .snapshotNamed(let name): request.snapshotID = try await volumes.snapshotID(named: name)
+        case .volume(let reference): request.sourceVolumeID = try await volumes.volume(reference).volume.id
         }
     }
 

@@ -42,7 +42,7 @@ import Testing
                 for _ in 1...2 { #expect(try await dockerd.call("/VolumeDriver.Create", body).error == "") }
             }
             let requests = volumes.requests
-            #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-of-s", "snap-1", "snap-1", nil, nil])
+            #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-1", nil])
             #expect(requests.last?.sourceVolumeID == Volume.sample("data").id)
             #expect(volumes.calls.count { $0.hasPrefix("sound ") } == 2, "who is answered can use the copy")
             volumes.fail("sound", with: StorageError(.incorrectState, "It is in error."))
@@ -52,6 +52,32 @@ import Testing
             let refused = try await dockerd.call(
                 "/VolumeDriver.Create", #"{"Name":"x","Opts":{"snapshotname":"none"}}"#)
             #expect(refused.error == "There is none. (InvalidSnapshot.NotFound)")
+        }
+    }
+
+    @Test func aVolumeOutlivesWhatItWasMadeFrom() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("of-snapshot", snapshotID: "snap-1", tags: [Tag.fsType: "xfs"])))
+            volumes.add(.init(volume: .sample("of-volume", sourceVolumeID: "vol-1")))
+            let dockerd = try PluginConnection(path)
+            func create(_ name: String, _ options: String) async throws -> String? {
+                // Neither the snapshot nor the volume is there any more.
+                volumes.fail("snapshot", with: StorageError(.snapshotNotFound, "There is none."))
+                volumes.fail("create", with: StorageError(.snapshotNotFound, "There is none."))
+                return try await dockerd.call("/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":{\#(options)}}"#).error
+            }
+            for options in [
+                #""snapshotname":"s""#, #""snapshotid":"snap-1""#, #""snapshotname":"s","size":"16","fstype":"xfs""#,
+            ] { #expect(try await create("of-snapshot", options) == "", "\(options)") }
+            for options in [#""volumename":"gone""#, #""volumeid":"vol-1""#] {
+                #expect(try await create("of-volume", options) == "", "\(options)")
+            }
+            #expect(volumes.requests.isEmpty)
+            for (name, options) in [
+                ("of-snapshot", #""snapshotname":"s","size":"17""#), ("of-snapshot", #""snapshotid":"snap-2""#),
+                ("of-snapshot", #""volumeid":"vol-1""#), ("of-volume", #""snapshotname":"s""#),
+                ("of-volume", #""volumeid":"vol-2""#), ("none", #""snapshotname":"s""#),
+            ] { #expect(try await create(name, options) != "", "\(name) \(options)") }
         }
     }
 
