@@ -16,11 +16,12 @@ public struct RPCService: Sendable {
     ///   - host: this machine's side, for the other methods.
     ///   - instance: what this machine is in the region.
     ///   - version: of the program.
+    ///   - clock: for how long calls wait for each other.
     ///   - random: for the ids of CSI's groups of snapshots.
     ///   - freeBytes: for CSI's `GetCapacity`, which is not offered without it.
     public init(
         driver: any StorageDriver, host: any HostOperations, instance: Instance, version: String,
-        random: any RandomSource, freeBytes: FreeBytes? = nil
+        clock: any Clock, random: any RandomSource, freeBytes: FreeBytes? = nil
     ) {
         var methods = MethodTable()
         methods.addDriver(driver)
@@ -33,7 +34,7 @@ public struct RPCService: Sendable {
         let controller = Controller(driver: driver, host: host, instance: instance, freeBytes: freeBytes)
         methods.addController(controller)
         methods.addSnapshots(controller)
-        methods.addGroupController(GroupController(controller: controller, random: random))
+        methods.addGroupController(GroupController(controller: controller, clock: clock, random: random))
         methods.addNode(Node(host: host, instance: instance))
         self.methods = methods
     }

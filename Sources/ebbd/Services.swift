@@ -144,7 +144,7 @@ struct Services {
             if let metrics { group.addTask { try await metrics.serve() } }
             let rpc = FileDescriptor(rawValue: inheritance.rpcListener)
             let service = RPCService(
-                driver: driver, host: volumes, instance: instance, version: ebbVersion, random: random)
+                driver: driver, host: volumes, instance: instance, version: ebbVersion, clock: clock, random: random)
             let access = Access(groupID: effectiveOwner.group)
             group.addTask {
                 try await RPCServer(service: service, access: access, clock: clock, logger: logger).serve(listener: rpc)

@@ -311,6 +311,21 @@ import Testing
         }
     }
 
+    @Test("two calls at once for one name and other volumes make one group, and one is refused")
+    func groupNamesAreUsedOnceAtOnce() async throws {
+        try await withStage { stage in
+            let volumes = [try await stage.volumeID("a"), try await stage.volumeID("b")]
+            stage.region.answerLate()
+            for round in 1...5 {
+                async let first = stage.group("g\(round)", of: [volumes[0]])
+                async let second = stage.group("g\(round)", of: [volumes[1]])
+                let refused = try await [first, second].filter { $0["error"] != .null }
+                #expect(refused.map(status) == ["ALREADY_EXISTS"], "\(refused)")
+                #expect(stage.region.snapshots.count == round)
+            }
+        }
+    }
+
     @Test("a group of what is not there, or there twice, is none")
     func refusesGroups() async throws {
         try await withStage { stage in

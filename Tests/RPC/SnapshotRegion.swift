@@ -12,6 +12,7 @@ final class SnapshotRegion: DriverInFront {
         var failures: [StorageError] = []
         /// What copies of volumes are, and why.
         var copies = (state: Volume.State.available, message: String?.none)
+        var answersLate = false
     }
 
     let base: any StorageDriver
@@ -45,6 +46,9 @@ final class SnapshotRegion: DriverInFront {
     func setCopies(_ copies: Volume.State, _ message: String? = nil) {
         state.withLock { $0.copies = (copies, message) }
     }
+
+    /// What a question about snapshots is answered is old when it comes: others had their turn meanwhile.
+    func answerLate() { state.withLock { $0.answersLate = true } }
 
     /// The next snapshot is refused.
     func refuseNext(_ error: StorageError) { state.withLock { $0.failures.append(error) } }
@@ -98,6 +102,7 @@ final class SnapshotRegion: DriverInFront {
         guard let start = Int(query.nextToken ?? "0"), 0...all.count ~= start else {
             throw StorageError(.invalidNextToken, "The token is no token")
         }
+        if state.withLock({ $0.answersLate }) { for _ in 1...100 { await Task.yield() } }
         let end = min(all.count, start + (query.maxResults ?? all.count))
         return SnapshotPage(snapshots: Array(all[start..<end]), nextToken: end < all.count ? "\(end)" : nil)
     }

@@ -118,7 +118,7 @@ func withServer<Result: Sendable>(
         let host = FakeHost(driver: driver, instance: instance, clock: clock)
         let service = RPCService(
             driver: driver, host: host, instance: instance, version: "0.1.0",
-            random: SeededRandom(seed: 3), freeBytes: { 1 << 40 })
+            clock: clock, random: SeededRandom(seed: 3), freeBytes: { 1 << 40 })
         let path = directory.appending("ebb.sock")
         let server = TestServer(
             socketPath: path.string, driver: emulator, instance: instance, service: service, host: host,

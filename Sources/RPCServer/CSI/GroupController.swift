@@ -5,10 +5,22 @@ import RPC
 /// CSI's group controller: snapshots of several volumes at one instant, which come and go together.
 ///
 /// A group is what its snapshots have as tags: an id that no other group ever has, and its name. Their own names are
-/// made of the group's, so that the region, where names are unique, lets a group be made once.
+/// made of the group's, so that the region, where names are unique, lets a group be made once; for groups that have no
+/// volume in common it would not, and so calls with one name come one after another.
 struct GroupController: Sendable {
     let controller: Controller
+    let clock: any Clock
     let random: any RandomSource
+    private let names = KeyedLocks<String>()
+
+    init(controller: Controller, clock: any Clock, random: any RandomSource) {
+        self.controller = controller
+        self.clock = clock
+        self.random = random
+    }
+
+    /// How long a call waits for others with its name.
+    private static let nameWait = Duration.seconds(110)
 
     private var driver: any StorageDriver { controller.driver }
 
@@ -27,11 +39,26 @@ struct GroupController: Sendable {
             throw RPCError.invalidArgument("'sourceVolumeIds' names each volume once")
         }
         let wish = try SnapshotParameters(request.parameters ?? [:])
+        return try await names.withLock(name, until: endOfWait(for: name)) {
+            try await createOnce(name, of: sources, wish)
+        }
+    }
+
+    private func endOfWait(for name: String) -> KeyedLocks<String>.Deadline {
+        let error = StorageError(
+            .deadlineExceeded, "The group of snapshots '\(name)' is busy with another operation",
+            advice: "try again later")
+        return .init(uptime: clock.uptime() + Self.nameWait, clock: clock, error: error)
+    }
+
+    private func createOnce(
+        _ name: String, of sources: [String], _ wish: SnapshotParameters
+    ) async throws -> CSI.VolumeGroupSnapshotResult {
         if let group = try await existing(name, of: sources) { return group }
         do {
             return try await make(name, of: sources, wish)
         } catch let error as StorageError where error.code == .snapshotDuplicate {
-            // Somebody was faster.
+            // Another host was faster.
             guard let group = try await existing(name, of: sources) else { throw error }
             return group
         }
