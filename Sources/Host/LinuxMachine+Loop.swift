@@ -24,11 +24,13 @@ extension LinuxMachine {
     /// Zone, instance and device: what comes before may be written in several ways.
     private static func name(_ file: String) -> [Substring] { file.split(separator: "/").suffix(3) }
 
-    /// An attachment that is gone had a file of the same name.
+    /// An attachment that is gone had a file of the same name, and in the tree of a daemon that is gone it may have had
+    /// the same inode.
     private func isOf(_ device: BlockDevice, _ file: String) async throws -> Bool {
-        let inode = try await run("losetup", "--list", "--noheadings", "--output", "BACK-INO", device.path)
-        let current = try await run("stat", "--format=%i", file)
-        return inode.filter(\.isNumber) == current.filter(\.isNumber)
+        let backing = try await run(
+            "losetup", "--list", "--noheadings", "--output", "BACK-INO,BACK-MAJ:MIN", device.path)
+        let current = try await run("stat", "--format=%i %Hd:%Ld", file)
+        return backing.split(whereSeparator: \.isWhitespace) == current.split(whereSeparator: \.isWhitespace)
     }
 
     public func loopDevices() throws -> [DeviceNumber: String] {

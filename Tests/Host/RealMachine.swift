@@ -303,6 +303,33 @@ final class RealStage: Sendable {
         }
     }
 
+    /// Two trees, one after the other, have files of the same names and inodes.
+    @Test func aLoopDeviceOnAnotherFilesystemIsAnothers() async throws {
+        try await RealStage().run { stage in
+            let files = ["old", "new"].map { "\(stage.directory.path)/\($0)/zone/instance/xvdb" }
+            for file in files {
+                let mount = file.replacing("/zone/instance/xvdb", with: "")
+                _ = try await stage.shell(
+                    """
+                    mkdir \(mount) && mount -t tmpfs tmpfs \(mount)
+                    mkdir -p \(mount)/zone/instance && truncate -s 1M \(file)
+                    """)
+            }
+            let inodes = Set(try await stage.run("stat", "--format=%i", files[0], files[1]).split(separator: "\n"))
+            #expect(inodes.count == 1)
+            let machine = LinuxMachine(
+                settings: stage.settings, clock: SystemClock(),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let made = try await machine.makeLoopDevice(backing: files[0])
+            try await withCleanup({ try await machine.removeLoopDevice(made.number, backing: files[0]) }) {
+                let found = [
+                    try await machine.loopDevice(backing: files[0]), try await machine.loopDevice(backing: files[1]),
+                ]
+                #expect(found == [made, nil])
+            }
+        }
+    }
+
     @Test func ext4GrowsAtItsNextMount() async throws {
         try await RealStage().run { stage in
             let id = stage.region.addVolume("data")
