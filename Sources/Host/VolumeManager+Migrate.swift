@@ -23,16 +23,25 @@ extension VolumeManager {
     /// Returns when the blocks are in the snapshot store, which takes as long as the volume has changed since its last
     /// snapshot.
     ///
+    /// An earlier move that ended half way is finished first, and the volume then moved on if that went elsewhere.
+    ///
     /// - Throws: `VolumeInUse` for an attached volume, `InvalidZone.NotFound`, and `InvalidParameterValue` for a zone in
     ///   which it is already. Then the old volume is as it was.
     public func migrate(_ reference: VolumeReference, to zone: ZoneName) async throws -> HostVolume {
+        try await checkExistence(of: zone)
+        let moved = try await moveOrFinish(reference, to: zone)
+        return moved.zone == zone ? HostVolume(volume: moved) : try await migrate(.id(moved.id), to: zone)
+    }
+
+    /// What a move that is to end in `zone` has made of the volume; or, in any zone, one that had ended half way.
+    private func moveOrFinish(_ reference: VolumeReference, to zone: ZoneName) async throws -> Volume {
         try await exclusively(reference) { volume in
             let volume = try await self.endLingerNow(volume)
             let others = try await self.region.allVolumes()
             if !volume.isThere, let moved = others.first(where: { self.isMigrated($0, from: volume.id) }) {
-                return HostVolume(volume: try await self.endMigration(of: volume.id, to: moved))
+                return try await self.endMigration(of: volume.id, to: moved)
             }
-            try await self.checkMigration(of: volume, to: zone)
+            try self.checkMigration(of: volume, to: zone)
             try await self.takeBackMigration(of: volume.id, among: others)
             let moved: Volume
             do {
@@ -41,17 +50,20 @@ extension VolumeManager {
                 await self.takeBackMigration(of: volume.id, after: error)
                 throw error
             }
-            return HostVolume(volume: try await self.endMigration(of: volume.id, to: moved))
+            return try await self.endMigration(of: volume.id, to: moved)
         }
     }
 
-    private func checkMigration(of volume: Volume, to zone: ZoneName) async throws {
+    private func checkExistence(of zone: ZoneName) async throws {
         let zones = try await region.zones()
         guard zones.contains(where: { $0.name == zone }) else {
             throw StorageError(
                 .zoneNotFound, "The zone '\(zone)' does not exist.",
                 advice: "choose one of \(zones.map(\.name.rawValue).joined(separator: ", "))")
         }
+    }
+
+    private func checkMigration(of volume: Volume, to zone: ZoneName) throws {
         if volume.zone == zone {
             throw StorageError(.invalidParameterValue, "Volume \(title(volume)) is in \(zone) already")
         }

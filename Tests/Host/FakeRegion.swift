@@ -43,6 +43,7 @@ final class FakeRegion: StorageDriver {
     let state = Mutex(State())
     let zone: ZoneName = "us-east-1b"
     let otherZone: ZoneName = "us-east-1c"
+    let thirdZone: ZoneName = "us-east-1d"
     /// Where the volumes' files are, if they are real: one by id, and a link for the attachment.
     let files: String?
 
@@ -128,7 +129,9 @@ final class FakeRegion: StorageDriver {
         DriverDescription(name: "fake", region: "us-east-1", capabilities: [], volumeTypes: [.gp2])
     }
 
-    func describeZones() async throws -> [Zone] { [zone, otherZone].map { Zone(name: $0, region: "us-east-1") } }
+    func describeZones() async throws -> [Zone] {
+        [zone, otherZone, thirdZone].map { Zone(name: $0, region: "us-east-1") }
+    }
     func describeInstances() async throws -> [Instance] { [] }
 
     func registerInstance(_ request: RegisterInstanceRequest) async throws -> Instance {

@@ -65,7 +65,7 @@ import Testing
         let unknown = await expectError(.zoneNotFound) {
             _ = try await manager.migrate(.id(volume), to: "mars-1a")
         }
-        #expect(unknown?.advice == "choose one of us-east-1b, us-east-1c")
+        #expect(unknown?.advice == "choose one of us-east-1b, us-east-1c, us-east-1d")
         _ = await expectError(.invalidParameterValue) {
             _ = try await manager.migrate(.id(volume), to: stage.region.zone)
         }
@@ -142,6 +142,21 @@ import Testing
             manager = try await stage.begin()
         }
         expectOnly(in: stage.region.otherZone)
+        await manager.shutdown()
+    }
+
+    /// What was asked for last is what is done.
+    @Test func aMoveThatStoppedHalfWayIsFinishedAndGoesOnToAnotherZone() async throws {
+        let manager = try await stage.begin()
+        stage.region.state.withLock { $0.deletionStops = true }
+        _ = await expectError(.deadlineExceeded) {
+            _ = try await manager.migrate(.id(volume), to: stage.region.otherZone)
+        }
+        _ = await expectError(.zoneNotFound) { _ = try await manager.migrate(.id(volume), to: "mars-1a") }
+        #expect(volumes().count == 2, "nothing has begun for a zone that is none")
+        let moved = try await manager.migrate(.id(volume), to: stage.region.thirdZone)
+        #expect(moved.volume.zone == stage.region.thirdZone)
+        expectOnly(in: stage.region.thirdZone)
         await manager.shutdown()
     }
 
