@@ -48,7 +48,7 @@ extension FileDescriptor {
     }
 
     /// Nil when the kernel does not tell, or a filter of system calls does not let it.
-    private func cachedPages(at offset: UInt64, length: UInt64) throws(Errno) -> cplatform_cached_pages? {
+    func cachedPages(at offset: UInt64, length: UInt64) throws(Errno) -> cplatform_cached_pages? {
         var pages = cplatform_cached_pages()
         do throws(Errno) {
             try shimCall { unsafe cplatform_cached_pages(rawValue, offset, length, &pages) }
