@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The thread that reads signals. */
+/* The thread that reads signals, and which. */
 static pid_t signal_reader;
+static sigset_t read_signals;
 
 /* Some libraries have threads that block nothing, and the kernel gives a signal to any thread that lets it in. This is
  * what such a thread then does: it hands the signal to the reader, who has it blocked, and so finds it. */
@@ -34,6 +35,7 @@ int cplatform_signal_descriptor(const int *signals, int count) {
     for (int i = 0; i < count; i++) {
         if (signals[i] != SIGCHLD && sigaction(signals[i], &pass, NULL) < 0) return -errno;
     }
+    read_signals = set;
     int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
     return descriptor < 0 ? -errno : descriptor;
 }
@@ -43,6 +45,13 @@ int cplatform_read_signal(int descriptor) {
     ssize_t count = read(descriptor, &info, sizeof info);
     if (count < 0) return -errno;
     return count == sizeof info ? (int)info.ssi_signo : -EIO;
+}
+
+void cplatform_let_signals_in(void) {
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(&read_signals, number) == 1) signal(number, SIG_DFL);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &read_signals, NULL);
 }
 
 int cplatform_set_parent_death_signal(int signal) {

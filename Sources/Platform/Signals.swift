@@ -25,6 +25,12 @@ public struct SignalDescriptor: Sendable {
             return Signal(rawValue: try checked(result))
         }
     }
+
+    /// Lets the signals do again what they do by default: one that nobody has taken ends the process. For the thread that
+    /// made the descriptor; does nothing where there is none.
+    ///
+    /// The corresponding C function is `pthread_sigmask`.
+    public static func letIn() { cplatform_let_signals_in() }
 }
 
 /// A signal's number.

@@ -6,7 +6,7 @@ import SystemPackage
 
 /// The command line. It links no server; everything about volumes is asked of the daemon.
 ///
-/// Exit status: 0 done, 1 failed, 2 the command line is wrong.
+/// Exit status: 0 done, 1 failed, 2 the command line is wrong. A signal ends it as it ends any program.
 @main enum Main {
     static func main() {
         let invocation = Invocation.current
@@ -18,7 +18,10 @@ import SystemPackage
             var command = try Root.parseAsRoot(invocation.arguments)
             try command.run()
         } catch {
-            Root.exit(withError: ExitCode(report(error)))
+            let status = report(error)
+            // Ctrl-C that has ended the command ends the program too, as it ends any: a shell sees 130.
+            SignalDescriptor.letIn()
+            Root.exit(withError: ExitCode(status))
         }
     }
 

@@ -10,11 +10,19 @@ struct Session {
     let settings: Settings
     let log: Log
     private let client: RPCClient
+    private var interruption: FileDescriptor?
 
     init(_ global: GlobalOptions) throws {
         settings = try global.settings()
         log = Log(level: Log.Level(settings.logLevel))
         client = RPCClient(socketPath: settings.socket.string)
+    }
+
+    /// The same session where signals are read from a descriptor: a call is given up when one comes and no answer does.
+    func interruptible(by signals: SignalDescriptor?) -> Session {
+        var session = self
+        session.interruption = signals?.descriptor
+        return session
     }
 
     /// Asks the daemon, and says so when it takes long, unless something else is shown.
@@ -25,7 +33,7 @@ struct Session {
         within time: Duration? = nil
     ) throws(StorageError) -> Method.Result {
         try Progress.during(what, isShown: isShown) { () throws(StorageError) -> Method.Result in
-            try client.call(method, parameters, within: time)
+            try client.call(method, parameters, within: time, interruptedBy: interruption)
         }
     }
 

@@ -70,7 +70,7 @@ import Testing
             let path = directory.appending("ebb.sock")
             let service = RPCService(
                 driver: driver, host: FakeHost(driver: driver, instance: instance), instance: instance,
-                version: "0", random: SeededRandom(seed: 3))
+                version: "0", clock: SystemClock(), random: SeededRandom(seed: 3))
             let client = RPCClient(socketPath: path.string, timeout: .seconds(10))
             let remote = RemoteDriver(
                 socketPath: path.string, timeout: .seconds(10), clock: SystemClock(), random: SystemRandom())
@@ -130,6 +130,37 @@ import Testing
             let error = await #expect(throws: StorageError.self) { try await zoneCount(client) }
             #expect(error?.code == .deadlineExceeded)
             #expect(start.duration(to: .now) < .seconds(5))
+            try listener.descriptor.close()
+        }
+    }
+
+    @Test("a wait that is interrupted ends, unless the answer comes")
+    func interrupts() async throws {
+        let pipe = try makePipe()
+        defer {
+            pipe.readEnd.closeIgnoringErrors()
+            pipe.writeEnd.closeIgnoringErrors()
+        }
+        try pipe.writeEnd.writeAll([1])
+        try await withServer { server in
+            let zones = try await blocking {
+                try server.client().call(Ebb.DescribeZones.self, Empty(), interruptedBy: pipe.readEnd).zones
+            }
+            #expect(zones.count == 6)
+        }
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("ebb.sock")
+            let listener = try UnixListener(path: path, mode: [.ownerReadWrite])
+            try listener.show()
+            let start = ContinuousClock.now
+            let error = await #expect(throws: StorageError.self) {
+                try await blocking {
+                    try RPCClient(socketPath: path.string)
+                        .call(Ebb.DescribeZones.self, Empty(), interruptedBy: pipe.readEnd)
+                }
+            }
+            #expect(error?.code == .deadlineExceeded)
+            #expect(start.duration(to: .now) < .seconds(60))
             try listener.descriptor.close()
         }
     }

@@ -12,6 +12,10 @@ int cplatform_signal_descriptor(const int *signals, int count);
 /* Reads one signal number from a signal descriptor; blocks until there is one. */
 int cplatform_read_signal(int descriptor);
 
+/* Gives the signals of cplatform_signal_descriptor back their default action, and lets them into the calling thread: one
+ * that waits there takes effect before this returns. */
+void cplatform_let_signals_in(void);
+
 /* prctl(PR_SET_PDEATHSIG): the kernel sends `signal` to this process when its parent dies. Variadic in C. */
 int cplatform_set_parent_death_signal(int signal);
 

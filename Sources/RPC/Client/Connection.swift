@@ -7,6 +7,8 @@ import SystemPackage
 final class Connection: Sendable {
     /// Longer answers are a fault of the other side: a volume takes some 300 bytes.
     private static let answerLimit = 256 << 20
+    /// How long an answer is waited for after an interruption: what was asked for may just be done.
+    private static let patience = Duration.seconds(1)
 
     private let stream: UnixStream
     private let socketPath: String
@@ -30,9 +32,12 @@ final class Connection: Sendable {
 
     /// Makes one call.
     ///
-    /// - Parameter deadline: an uptime of `clock`.
+    /// - Parameters:
+    ///   - deadline: an uptime of `clock`.
+    ///   - interruption: can be read once nobody wants to wait any more.
     func call<Method: RPCMethod>(
-        _ method: Method.Type, _ parameters: Method.Parameters, until deadline: Duration, clock: any Clock
+        _ method: Method.Type, _ parameters: Method.Parameters, until deadline: Duration, clock: any Clock,
+        interruptedBy interruption: FileDescriptor? = nil
     ) throws(CallFailure) -> Method.Result {
         let id = lastID.withLock { lastID in
             lastID += 1
@@ -46,7 +51,7 @@ final class Connection: Sendable {
             // The server carries out whole lines only, so it has done nothing.
             throw CallFailure(lost(method, error), stage: .notSent)
         }
-        let answer = try receiveLine(method, until: deadline, clock: clock)
+        let answer = try receiveLine(method, until: deadline, clock: clock, interruptedBy: interruption)
         return try Self.result(of: method, in: answer, id: id)
     }
 
@@ -72,12 +77,14 @@ final class Connection: Sendable {
     }
 
     private func receiveLine<Method: RPCMethod>(
-        _ method: Method.Type, until deadline: Duration, clock: any Clock
+        _ method: Method.Type, until deadline: Duration, clock: any Clock, interruptedBy interruption: FileDescriptor?
     ) throws(CallFailure) -> [UInt8] {
         var buffer: [UInt8] = []
+        var deadline = deadline
         while true {
             let count: Int
             do throws(Errno) {
+                if let interruption { deadline = try waitForMore(until: deadline, clock: clock, or: interruption) }
                 count = try stream.receive(into: &buffer, timeout: deadline - clock.uptime())
             } catch {
                 throw CallFailure(lost(method, error), stage: .unanswered)
@@ -89,6 +96,19 @@ final class Connection: Sendable {
                 throw CallFailure(Self.unintelligible(method, "it is too long"), stage: .answered)
             }
         }
+    }
+
+    /// Waits until something has come. Gives until when to wait for it if nothing has.
+    private func waitForMore(
+        until deadline: Duration, clock: any Clock, or interruption: FileDescriptor
+    ) throws(Errno) -> Duration {
+        while clock.uptime() < deadline {
+            let readable = try waitUntilReadable(
+                [stream.descriptor, interruption], timeout: deadline - clock.uptime())
+            if readable.contains(stream.descriptor.rawValue) { break }
+            if !readable.isEmpty { return min(deadline, clock.uptime() + Self.patience) }
+        }
+        return deadline
     }
 
     /// A daemon that refuses a caller says so before it closes.

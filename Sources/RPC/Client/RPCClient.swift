@@ -1,6 +1,7 @@
 import Driver
 import Platform
 import Synchronization
+import SystemPackage
 
 /// A blocking client of the daemon's socket: small, without threads or an event loop, so that a command starts in
 /// milliseconds.
@@ -24,17 +25,21 @@ public final class RPCClient: Sendable {
     ///
     /// A call whose connection breaks is made again only if that can do no harm.
     ///
-    /// - Parameter time: how long it may take, if not the usual time.
+    /// - Parameters:
+    ///   - time: how long it may take, if not the usual time.
+    ///   - interruption: once this can be read, an answer that does not come within a second is not waited for.
     /// - Throws: what the daemon answered; `Unavailable` when no daemon answers on the socket, or when it went away
-    ///   in the middle; `DeadlineExceeded` when it takes longer than the timeout.
+    ///   in the middle; `DeadlineExceeded` when it takes longer than the timeout, or was interrupted.
     public func call<Method: RPCMethod>(
-        _ method: Method.Type, _ parameters: Method.Parameters, within time: Duration? = nil
+        _ method: Method.Type, _ parameters: Method.Parameters, within time: Duration? = nil,
+        interruptedBy interruption: FileDescriptor? = nil
     ) throws(StorageError) -> Method.Result {
         let deadline = clock.uptime() + (time ?? timeout)
         return try connection.withLock { kept throws(StorageError) in
             try repeatingIfHarmless(method, parameters) { () throws(CallFailure) in
                 let connection = if let usable = kept.takeUsable() { usable } else { try connect(until: deadline) }
-                let result = try connection.call(method, parameters, until: deadline, clock: clock)
+                let result = try connection.call(
+                    method, parameters, until: deadline, clock: clock, interruptedBy: interruption)
                 kept = connection
                 return result
             }

@@ -10,9 +10,10 @@ extension Session {
     func carryOut(_ request: SnapshotTaskRequest, doing what: String, isAwaited: Bool) throws -> SnapshotTask {
         // Before the task is there, so that no signal leaves it behind.
         let signals = isAwaited ? try SignalDescriptor([.interrupt, .terminate, .hangUp]) : nil
-        let begun = try call(Ebb.StartSnapshotTask.self, request, doing: what)
+        let session = interruptible(by: signals)
+        let begun = try session.call(Ebb.StartSnapshotTask.self, request, doing: what)
         guard let signals else { return begun }
-        let ended = try ended(begun, doing: what, signals)
+        let ended = try session.ended(begun, doing: what, signals)
         switch ended.state {
         case .active, .completed: return ended
         case .error: throw ended.error ?? StorageError(.internalError, "\(ended.id) failed")
@@ -29,8 +30,9 @@ extension Session {
         while task.state == .active {
             line.show(task)
             if try !waitUntilReadable([signals.descriptor], timeout: .milliseconds(100)).isEmpty {
-                _ = try signals.next()
                 _ = try call(Ebb.CancelSnapshotTask.self, .init(id: task.id), doing: what, isShown: false)
+                // Only now: a daemon that does not answer is not waited for.
+                _ = try signals.next()
             }
             let found = try call(
                 Ebb.DescribeSnapshotTasks.self, .init(ids: [task.id]), doing: what, isShown: false

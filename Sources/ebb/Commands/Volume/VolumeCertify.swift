@@ -37,6 +37,7 @@ struct VolumeCertify: SessionCommand {
             throw ValidationError("certify takes one volume, not \(volumes.count)")
         }
         let signals = try SignalDescriptor([.interrupt, .terminate, .hangUp])
+        let session = session.interruptible(by: signals)
         let target = try CertifiedVolume(host, session)
         let isBlank = write ? try target.checkWritable(overwrite: overwrite) : false
         let statistics = try session.statistics(host.volume.id)

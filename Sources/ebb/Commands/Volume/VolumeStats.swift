@@ -36,6 +36,7 @@ struct VolumeStats: SessionCommand {
 
     private func follow(_ volume: Volume, _ session: Session) throws {
         let signals = try SignalDescriptor([.interrupt, .terminate, .hangUp])
+        let session = session.interruptible(by: signals)
         var view = StatisticsView(volume: volume)
         var former = try session.statistics(volume.id)
         /// The view after another second; `nil` after a signal.
