@@ -38,6 +38,6 @@ extension CreateVolumeRequest {
             && (throughputMiBps == nil || throughputMiBps == volume.throughputMiBps)
             && (snapshotID == nil || snapshotID == volume.snapshotID)
             && (sourceVolumeID == nil || sourceVolumeID == volume.sourceVolumeID)
-            && isEncrypted == volume.isEncrypted && sameTags
+            && (!isEncrypted || volume.isEncrypted) && sameTags
     }
 }

@@ -16,7 +16,7 @@ public struct ListingPlace<Resource>: Hashable, Sendable, Comparable {
         self.id = id
     }
 
-    public static func < (left: Self, right: Self) -> Bool {
+    @inlinable public static func < (left: Self, right: Self) -> Bool {
         (left.time, left.id) < (right.time, right.id)
     }
 }
@@ -32,39 +32,6 @@ extension ListingPlace {
     }
 
     public var token: String { "\(time.milliseconds)/\(id)" }
-}
-
-/// All places, in order.
-public struct Listing<Resource>: Sendable {
-    private var places: [ListingPlace<Resource>]
-
-    public init(_ places: [ListingPlace<Resource>] = []) {
-        self.places = places.sorted()
-    }
-
-    public mutating func insert(_ place: ListingPlace<Resource>) {
-        places.insert(place, at: position(after: place))
-    }
-
-    /// Removes a place that is there.
-    public mutating func remove(_ place: ListingPlace<Resource>) {
-        places.remove(at: position(after: place) - 1)
-    }
-
-    /// What comes after `place`, which need not exist any more; all, after none.
-    public func after(_ place: ListingPlace<Resource>?) -> ArraySlice<ListingPlace<Resource>> {
-        places[(place.map(position(after:)) ?? 0)...]
-    }
-
-    private func position(after place: ListingPlace<Resource>) -> Int {
-        var low = 0
-        var high = places.count
-        while low < high {
-            let middle = (low + high) / 2
-            if places[middle] <= place { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
 }
 
 /// A page of what was found, in the listing's order.

@@ -127,7 +127,7 @@ extension EC2Driver {
         try await client.sendUntilDone(
             DetachVolume(
                 force: request.force ? true : nil, instanceId: holder.instanceID.rawValue, volumeId: id.rawValue),
-            isDoneIf: .incorrectState)
+            isDoneIf: [.incorrectState, .attachmentNotFound, .volumeNotFound])
         try await whenDetached(id, holder, force: request.force)
     }
 

@@ -251,7 +251,7 @@ extension EC2Driver {
         let client = try client(of: regionsOfCopies.withLock { $0[id] } ?? translator.region)
         let listed = try await client.send(DescribeSnapshots(snapshotId: [id.rawValue]), on: id)
         _ = try inScope(listed.snapshotSet, all: [id])
-        try await client.sendUntilDone(DeleteSnapshot(snapshotId: id.rawValue), isDoneIf: .snapshotNotFound)
+        try await client.sendUntilDone(DeleteSnapshot(snapshotId: id.rawValue), isDoneIf: [.snapshotNotFound])
         regionsOfCopies.withLock { $0[id] = nil }
         try await patience.waitUntilSeen { try await look(at: id, client) == nil }
     }

@@ -166,7 +166,7 @@ extension EC2Driver {
 
     public func deleteVolume(_ id: VolumeID) async throws {
         let volume = try await volumeToDelete(id)
-        try await client.sendUntilDone(DeleteVolume(volumeId: id.rawValue), isDoneIf: .volumeNotFound) { error in
+        try await client.sendUntilDone(DeleteVolume(volumeId: id.rawValue), isDoneIf: [.volumeNotFound]) { error in
             error.code == .volumeInUse ? self.inUse(error, volume) : error
         }
         try await patience.waitUntilSeen { try await look(at: id) == nil }
@@ -197,7 +197,8 @@ extension EC2Client {
 
     /// An action that takes something away. Once its answer was lost, that it is gone already means that it was done.
     func sendUntilDone<Action: EC2Action>(
-        _ action: Action, isDoneIf code: StorageError.Code, explain: (StorageError) -> StorageError = { $0 }
+        _ action: Action, isDoneIf codes: Set<StorageError.Code>,
+        explain: (StorageError) -> StorageError = { $0 }
     ) async throws {
         var mayBeDone = false
         for attempt in 1... {
@@ -205,7 +206,7 @@ extension EC2Client {
                 _ = try await send(action)
                 return
             } catch let error as StorageError {
-                if mayBeDone, error.code == code { return }
+                if mayBeDone, codes.contains(error.code) { return }
                 throw explain(error)
             } catch let lost as UncertainCall {
                 if attempt == Self.attemptsForLostCalls { throw lost.reason }

@@ -64,7 +64,8 @@ import Testing
                 // Neither the snapshot nor the volume is there any more.
                 volumes.fail("snapshot", with: StorageError(.snapshotNotFound, "There is none."))
                 volumes.fail("create", with: StorageError(.snapshotNotFound, "There is none."))
-                return try await dockerd.call("/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":{\#(options)}}"#).error
+                return try await dockerd.call("/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":{\#(options)}}"#)
+                    .error
             }
             for options in [
                 #""snapshotname":"s""#, #""snapshotid":"snap-1""#, #""snapshotname":"s","size":"16","fstype":"xfs""#,

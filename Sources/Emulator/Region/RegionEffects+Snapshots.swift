@@ -40,8 +40,8 @@ extension RegionEffects {
         holding written: [(cut: Cut, writer: SnapshotWriter)], _ uploads: [SnapshotUpload],
         check: @escaping @Sendable () throws -> Void
     ) async throws -> Int {
-        try beforeStep(.sweep)
         return try await copiers.run {
+            try beforeStep(.sweep)
             for (cut, writer) in written { writer.hold(cut) }
             for upload in uploads { upload.holdBlocks() }
             var known = KnownObjects(catalog: catalog, check: check)
