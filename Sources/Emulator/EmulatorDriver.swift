@@ -120,6 +120,8 @@ public final class EmulatorDriver: StorageDriver {
     public func close() async throws {
         keeper.cancel()
         metricKeeper.cancel()
+        // What is to end besides need not wait for them.
+        await region.cancelSnapshotWork()
         // What they have begun uses the catalog.
         await keeper.value
         await metricKeeper.value

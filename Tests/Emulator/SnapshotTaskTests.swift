@@ -3,11 +3,27 @@ import BlockStore
 import Driver
 import Foundation
 import Platform
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
 
 @testable import Emulator
+
+/// Somebody who has a key for as long as a test wants it.
+private final class KeyHolder: Sendable {
+    let isHeld = Atomic(false)
+    let isWanted = Atomic(true)
+}
+
+extension Region {
+    fileprivate func occupyReferences(_ holder: KeyHolder) async throws {
+        try await exclusively(.references) { _ in
+            holder.isHeld.store(true, ordering: .releasing)
+            while holder.isWanted.load(ordering: .acquiring) { try await Task.sleep(for: .milliseconds(1)) }
+        }
+    }
+}
 
 @Suite struct SnapshotTaskTests {
     private static let start = Date(milliseconds: 1_000_000_000)
@@ -79,6 +95,43 @@ import Testing
             let forgotten = await refusal { try await region.driver.describeSnapshotTasks(ids: [begun.id]) }
             #expect(forgotten?.code == .invalidParameterValue)
             try await region.driver.close()
+        }
+    }
+
+    @Test("a region that is closed ends the copying of cuts at once, though what it does now and then waits")
+    func closingBesidesTheKeeper() async throws {
+        let hold = Hold(.putBlock)
+        let key = KeyHolder()
+        try await withTemporaryDirectory { directory in
+            let region = try await TestRegion.open(directory, beforeStep: hold.beforeStep)
+            let volume = try await region.create("one")
+            try region.write([0: 1, 1: 2], to: volume.id)
+            _ = try await region.start()
+            hold.begin()
+            let id = try await region.createSnapshot(volume.id)
+            let cut = try #require(await region.driver.region.work.cuts[.snapshot(id)])
+            let busy = Task { try await region.driver.region.occupyReferences(key) }
+            let release = {
+                key.isWanted.store(false, ordering: .releasing)
+                hold.end()
+                try await busy.value
+            }
+            let closing = try await withCleanup(release) {
+                try await region.wait { key.isHeld.load(ordering: .acquiring) }
+                // The snapshot that nobody writes any more is given up, which waits for the key.
+                try await region.wait {
+                    region.clock.advance(by: .seconds(3_600))
+                    return await region.driver.region.work.uploads.isEmpty
+                }
+                let closing = Task { try await region.driver.close() }
+                try await region.wait { cut.isCancelled }
+                return closing
+            }
+            try await closing.value
+            let next = try await TestRegion.open(directory, clock: region.clock, random: region.random)
+            try await next.checkStore("afterwards")
+            #expect(try await next.blocks(of: id) == [0: 1, 1: 2])
+            try await next.driver.close()
         }
     }
 

@@ -134,11 +134,17 @@ extension Region {
         while let removal = work.removal { await removal.value }
     }
 
-    /// Lets what is in the background end where the next process can take it up.
-    func endSnapshotWork() async {
+    /// Tells what is in the background to end where the next process can take it up.
+    func cancelSnapshotWork() {
         work.end.come()
         for cut in work.cuts.values { cut.cancel() }
         for task in work.tasks.active { task.progress.interrupt() }
+    }
+
+    /// Returns when it has ended.
+    func endSnapshotWork() async {
+        // Some may have begun since it was told before.
+        cancelSnapshotWork()
         await finishHydrations()
         for job in work.jobs.values { await job.value }
         await finishSnapshotTasks()
