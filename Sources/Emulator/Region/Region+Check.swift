@@ -92,17 +92,28 @@ extension Region {
 
     /// Objects that only take space, and will until the next start.
     private func unreferencedObjects(_ progress: SnapshotTaskProgress) async throws -> [Digest] {
-        let candidates = try await effects.unneeded(progress)
-        // What was deleted meanwhile is on its way: who has ended with the key has asked for it.
+        var names = try await effects.unneeded(progress)
+        // The same bytes may have been brought again meanwhile, by somebody who is just ending.
+        for _ in 0..<Self.looksAtUnneeded where !names.isEmpty {
+            try await finishRemovals()
+            // Without names, what an import has left cannot be told from what was forgotten.
+            if work.leftoverEnd != nil { return [] }
+            let litter = Set(work.litter)
+            names = try await effects.stillUnneeded(names.filter { !litter.contains($0) })
+        }
+        return names
+    }
+
+    private static let looksAtUnneeded = 3
+
+    /// Returns when what is being removed now is removed.
+    private func finishRemovals() async throws {
+        // What was deleted is on its way: who has ended with the key has asked for it.
         try await exclusively(.references) { _ in }
         // Uploads that end remove what they had by themselves.
         for (target, job) in work.jobs where !isUnended(target) { await job.value }
         while let removal = work.removal { await removal.value }
-        // Without names, what an import has left cannot be told from what was forgotten.
-        if work.leftoverEnd != nil || candidates.isEmpty { return [] }
         await work.sweep?.value
-        let litter = Set(work.litter)
-        return try await effects.stillUnneeded(candidates.filter { !litter.contains($0) })
     }
 }
 
