@@ -61,6 +61,11 @@ extension VolumeID {
     public var isWellFormedVolumeID: Bool { rawValue.isEC2ID(after: "vol-") }
 }
 
+extension InstanceID {
+    /// `i-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
+    public var isWellFormedInstanceID: Bool { rawValue.isEC2ID(after: "i-") }
+}
+
 extension SnapshotID {
     /// `snap-` with 17 hexadecimal digits, or the 8 of EC2's older ids.
     public var isWellFormedSnapshotID: Bool { rawValue.isEC2ID(after: "snap-") }

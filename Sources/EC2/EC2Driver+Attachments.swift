@@ -28,9 +28,7 @@ extension EC2Driver {
     private func beginUnderFreeName(_ id: VolumeID, _ instance: InstanceID) async throws -> DeviceName {
         var tried: Set<DeviceName> = []
         while true {
-            guard let item = try await instanceBatches.item(instance.rawValue) else {
-                throw StorageError.instanceNotFound(instance)
-            }
+            let item = try await instanceItem(instance)
             let device = try names.reserve(on: instance, taken: Translator.takenSlots(item), except: tried)
             defer { names.release(device, on: instance) }
             do {
@@ -58,7 +56,11 @@ extension EC2Driver {
                 _ = try await client.send(action)
                 break
             } catch let error as StorageError {
-                if mayBeDone, error.code == .volumeInUse, try await isAttached(id, instance, device) { break }
+                if mayBeDone, error.code == .volumeInUse || error.isOfTakenDevice,
+                    try await becomesAttached(id, instance, device)
+                {
+                    break
+                }
                 throw try await explained(error, id, instance)
             } catch let lost as UncertainCall {
                 if attempt == EC2Client.attemptsForLostCalls { throw lost.reason }
@@ -69,9 +71,15 @@ extension EC2Driver {
         return device
     }
 
-    private func isAttached(_ id: VolumeID, _ instance: InstanceID, _ device: DeviceName) async throws -> Bool {
-        let attachment = try await look(at: id)?.attachments.first { $0.instanceID == instance }
-        return attachment.map { DeviceSlots.slot($0.device) == DeviceSlots.slot(device) } ?? false
+    /// Whether the volume is where it should be. Descriptions lag behind, unless they name another holder.
+    private func becomesAttached(_ id: VolumeID, _ instance: InstanceID, _ device: DeviceName) async throws -> Bool {
+        var holder: Attachment?
+        try await patience.waitUntilSeen {
+            holder = try await look(at: id)?.attachments.first
+            return holder != nil
+        }
+        guard let holder, holder.instanceID == instance else { return false }
+        return DeviceSlots.slot(holder.device) == DeviceSlots.slot(device)
     }
 
     /// EC2's refusal, and what it leaves out.
@@ -101,7 +109,10 @@ extension EC2Driver {
             ) {
                 let volume = try await look(at: id)
                 if client.clock.uptime() > patienceWithOthers, let volume { try refuseOther(volume, instance) }
-                return volume?.attachments.first { $0.instanceID == instance && $0.state == .attached }
+                return volume?.attachments.first { attachment in
+                    attachment.instanceID == instance && attachment.state == .attached
+                        && DeviceSlots.slot(attachment.device) == DeviceSlots.slot(device)
+                }
             }
         } catch {
             names.distrust(device, on: instance)

@@ -62,24 +62,28 @@ extension EC2Driver {
 
     public func createSnapshots(_ request: CreateSnapshotsRequest) async throws -> [Snapshot] {
         try request.checkSources()
+        for source in request.sources { try refuseOwnTags(Set(source.tags.keys)) }
         try await requireInScope(request.sources.map(\.volumeID))
         let names = request.sources.compactMap { $0.tags[Tag.name] }.filter { !$0.isEmpty }
         if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
             throw StorageError.snapshotNameTwice(twice)
         }
         let claims = names.sorted().map { Claim.snapshot($0, region: translator.region) }
-        return try await making(request, claims, client) { token in
+        let made = try await making(request, claims, client) { token in
             try await self.send(request, token)
         } isSame: { found in
             Set(found.map(\.volumeID)) == Set(request.sources.map(\.volumeID))
                 && found.allSatisfy { $0.description == request.description }
-        }.inOrder(of: request.sources.map(\.volumeID))
+        }
+        return try await named(made, request.sources).inOrder(of: request.sources.map(\.volumeID))
     }
 
     public func copySnapshot(_ request: CopySnapshotRequest) async throws -> Snapshot {
         let destination = request.destinationRegion ?? translator.region
         let source = request.sourceRegion ?? translator.region
         let client = try client(of: destination)
+        try refuseOwnTags(Set(request.tags.keys))
+        try await requireInScope(request.sourceSnapshotID, try self.client(of: source))
         let name = request.tags[Tag.name] ?? ""
         let claims = name.isEmpty ? [] : [Claim.snapshot(name, region: destination)]
         let made = try await making(request, claims, client) { token in
@@ -193,7 +197,7 @@ extension EC2Driver {
                     excludeBootVolume: root.map { others.contains($0) },
                     excludeDataVolumeId: others.filter { $0 != root }.sorted(), instanceId: instance.instanceId),
                 tagSpecification: TagSpecification.all("snapshot", translator.allTags([:], token: token))))
-        return try await named(answer.snapshotSet.map { translator.snapshot($0) }, request.sources)
+        return answer.snapshotSet.map { translator.snapshot($0) }
     }
 
     private func commonInstance(of ids: [VolumeID]) async throws -> InstanceItem {
@@ -217,6 +221,10 @@ extension EC2Driver {
         var named: [Snapshot] = []
         for var snapshot in snapshots {
             let tags = sources.first { $0.volumeID == snapshot.volumeID }?.tags ?? [:]
+            guard tags.contains(where: { snapshot.tags[$0.key] != $0.value }) else {
+                named.append(snapshot)
+                continue
+            }
             try await client.setTags(of: snapshot.id.rawValue, tags, remove: [])
             snapshot.tags.merge(tags) { $1 }
             named.append(snapshot)
@@ -228,6 +236,7 @@ extension EC2Driver {
 
     public func modifySnapshotTags(_ request: ModifySnapshotTagsRequest) async throws -> Snapshot {
         let id = request.snapshotID
+        try refuseOwnTags(Set(request.set.keys).union(request.remove))
         let query = SnapshotQuery(ids: [id])
         guard let snapshot = try await describeSnapshots(query).snapshots.first else {
             throw StorageError.snapshotNotFound(id)

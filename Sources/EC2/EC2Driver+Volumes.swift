@@ -63,6 +63,23 @@ extension EC2Driver {
         return volume
     }
 
+    /// Refuses a snapshot that belongs to others of the account, where that is shared.
+    func requireInScope(_ id: SnapshotID, _ client: EC2Client) async throws {
+        guard translator.scope != nil else { return }
+        let found = try await client.send(DescribeSnapshots(snapshotId: [id.rawValue]), on: id).snapshotSet
+        guard found.contains(where: { translator.isInScope($0.tagSet) }) else {
+            throw StorageError.snapshotNotFound(id)
+        }
+    }
+
+    /// Whoever changed these would lose what they belong to.
+    func refuseOwnTags(_ keys: Set<String>) throws {
+        let own = Set([OwnTag.clientToken, translator.scope?.key].compactMap { $0 })
+        guard let key = own.intersection(keys).min() else { return }
+        throw StorageError(
+            .invalidParameterValue, "The tag '\(key)' is the driver's own.", advice: "choose another key")
+    }
+
     // MARK: Making
 
     public func createVolume(_ request: CreateVolumeRequest) async throws -> Volume {
@@ -89,6 +106,8 @@ extension EC2Driver {
     }
 
     private func make(_ request: CreateVolumeRequest) async throws -> Volume {
+        try refuseOwnTags(Set(request.tags.keys))
+        if let snapshot = request.snapshotID { try await requireInScope(snapshot, client) }
         let token = request.hasClientToken ? request.clientToken ?? "" : "ebb-" + client.random.hexDigits(32)
         let tags = translator.allTags(request.tags, token: request.hasClientToken ? token : nil)
         let specification = TagSpecification.all("volume", tags)
@@ -145,6 +164,7 @@ extension EC2Driver {
 
     public func modifyTags(_ request: ModifyTagsRequest) async throws -> Volume {
         let id = request.volumeID
+        try refuseOwnTags(Set(request.set.keys).union(request.remove))
         let volume = try await volume(id)
         guard let name = request.set[Tag.name], !name.isEmpty, name != volume.name else {
             return try await setTags(of: volume, request)

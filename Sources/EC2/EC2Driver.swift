@@ -65,6 +65,16 @@ public final class EC2Driver: StorageDriver {
     /// The region's, or another one's: at the same endpoint if that is not AWS' own.
     func client(of region: String) throws -> EC2Client {
         if region == access.region { return client }
+        // It becomes part of a host's name.
+        let isName = region.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+        }
+        guard isName, !region.isEmpty else {
+            throw StorageError(
+                .invalidParameterValue, "Value (\(region)) for parameter region is invalid.",
+                advice: "use a region's name, such as eu-west-1")
+        }
         var other = access
         other.region = region
         return try EC2Client(other, transport: transport, clock: client.clock, random: client.random)
@@ -105,10 +115,18 @@ public final class EC2Driver: StorageDriver {
 
     /// - Throws: `InvalidInstanceID.NotFound`.
     func instance(_ id: InstanceID) async throws -> Instance {
-        guard let item = try await instanceBatches.item(id.rawValue), let instance = translator.instance(item) else {
+        guard let instance = translator.instance(try await instanceItem(id)) else {
             throw StorageError.instanceNotFound(id)
         }
         return instance
+    }
+
+    /// A malformed id would be refused together with those that are asked for in the same call.
+    func instanceItem(_ id: InstanceID) async throws -> InstanceItem {
+        guard id.isWellFormedInstanceID, let item = try await instanceBatches.item(id.rawValue) else {
+            throw StorageError.instanceNotFound(id)
+        }
+        return item
     }
 
     /// All that comes page by page.

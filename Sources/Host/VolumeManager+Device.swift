@@ -22,9 +22,14 @@ extension VolumeManager {
 
     /// The device as it is now, if there is one.
     func findDevice(_ attachment: Attachment) async throws -> ReferenceBook.Device? {
-        guard case .file(let file) = attachment.location else { return store.current[attachment.volumeID]?.device }
-        guard let loop = try await machine.loopDevice(backing: file) else { return nil }
-        return ReferenceBook.Device(node: node(attachment), number: loop.number, file: file, isNodeOurs: true)
+        switch attachment.location {
+        case .file(let file):
+            guard let loop = try await machine.loopDevice(backing: file) else { return nil }
+            return ReferenceBook.Device(node: node(attachment), number: loop.number, file: file, isNodeOurs: true)
+        case .blockDevice(let path):
+            return try machine.attachedDevice(of: attachment.volumeID, named: path).map { shown($0, attachment) }
+        case nil: return store.current[attachment.volumeID]?.device
+        }
     }
 
     private func node(_ attachment: Attachment) -> String {
@@ -48,10 +53,14 @@ extension VolumeManager {
     /// A real device that goes by another name than the attachment's gets a node under that one.
     private func ensureNode(_ attachment: Attachment, of path: String) async throws -> ReferenceBook.Device {
         let found = try await shownDevice(attachment, named: path)
-        let device = ReferenceBook.Device(
-            node: node(attachment), number: found.number, file: nil, isNodeOurs: found.path != node(attachment))
+        let device = shown(found, attachment)
         if device.isNodeOurs { try placeNode(device) }
         return device
+    }
+
+    private func shown(_ found: BlockDevice, _ attachment: Attachment) -> ReferenceBook.Device {
+        ReferenceBook.Device(
+            node: node(attachment), number: found.number, file: nil, isNodeOurs: found.path != node(attachment))
     }
 
     /// The kernel shows a device some time after EC2 has attached the volume.

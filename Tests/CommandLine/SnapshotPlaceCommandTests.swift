@@ -8,7 +8,11 @@ import Testing
     private func makeSnapshot(_ commands: CommandRunner, _ text: String) async throws {
         #expect(try await commands.ebb("volume create data --size 1 --mount").status == 0)
         try write(text, commands)
-        let made = try await commands.ebb("snapshot create data --freeze --snapshotname first")
+        // Freezing is others' matter: it has to last, and many write to the same disk here.
+        let flushed = try await runCommand(
+            "sync", ["-f", commands.home.appending("var/lib/ebb/mounts/data/file").string])
+        #expect(flushed.status == 0, "\(flushed)")
+        let made = try await commands.ebb("snapshot create data --snapshotname first")
         #expect(made.status == 0, "\(made)")
     }
 
