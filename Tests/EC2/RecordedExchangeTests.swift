@@ -1,6 +1,7 @@
 import AWSWire
 import Driver
 import Platform
+import Synchronization
 import Testing
 
 @testable import EC2
@@ -197,9 +198,12 @@ import Testing
 
     /// EC2 lists a name late, or an operating system has it: the next one is tried, and that one not again at once.
     @Test func aNameThatIsTakenIsNotTriedAgain() async throws {
+        let attached = Mutex("")
         let ec2 = PlayedEC2 { asked, _ in
             let device = asked.parameters["Device"] ?? ""
             let isTaken = device == "/dev/xvdb" || device == "/dev/xvdc"
+            if asked.action == "AttachVolume", !isTaken { attached.withLock { $0 = device } }
+            let here = attached.withLock { $0 }
             return switch asked.action {
             case "AttachVolume" where isTaken:
                 .refused(
@@ -208,7 +212,9 @@ import Testing
             case "AttachVolume", "DetachVolume": .done(asked.action)
             case "DescribeInstances":
                 Self.described(instance: Self.instance(Self.other, devices: ["/dev/sda1", "/dev/xvdd"]))
-            default: Self.described(Self.volume("in-use", attachedTo: Self.other))
+            default:
+                Self.described(
+                    Self.volume("in-use", attachedTo: Self.other).replacing("/dev/xvdb", with: here))
             }
         }
         let driver = try ec2.driver()
