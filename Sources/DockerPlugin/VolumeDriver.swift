@@ -103,30 +103,29 @@ struct VolumeDriver: Sendable {
         return try encode(ErrorAnswer())
     }
 
-    /// Podman, and dockerd on a second plugin name, may ask for what exists. The same again is no error.
+    /// Podman, and dockerd on a second plugin name, may ask for what exists. The same again is no error, also when what it
+    /// was made from is gone.
     private func createOnce(_ options: CreateOptions, name: String) async throws -> HostVolume {
         var request = options.request(name: name, zone: zone)
-        if let source = options.source {
-            if let existing = try await volume(named: name, asked: request, from: source) { return existing }
-            try await find(source, for: &request)
-        }
         do {
+            if let source = options.source { try await find(source, for: &request) }
             return try await volumes.create(request)
-        } catch let error as StorageError where error.code == .volumeDuplicate {
-            let existing = try await volumes.volume(.name(name))
-            if request.describes(existing.volume) { return existing }
+        } catch let error as StorageError
+            where [.volumeDuplicate, .snapshotNotFound, .volumeNotFound].contains(error.code)
+        {
+            if let existing = try await existing(name, asked: request, from: options.source) { return existing }
             throw error
         }
     }
 
-    /// The volume that is there already, if it may be what is asked for. It outlives what it was made from, and so is
-    /// looked for first.
-    private func volume(
-        named name: String, asked request: CreateVolumeRequest, from source: CreateOptions.Source
+    /// The volume that is there already, if it is what is asked for. A source that has a name no more may be any.
+    private func existing(
+        _ name: String, asked request: CreateVolumeRequest, from source: CreateOptions.Source?
     ) async throws -> HostVolume? {
         do {
             let existing = try await volumes.volume(.name(name))
-            return request.describes(existing.volume) && source.mayBeOrigin(of: existing.volume) ? existing : nil
+            let mayBe = request.describes(existing.volume) && source?.mayBeOrigin(of: existing.volume) != false
+            return mayBe ? existing : nil
         } catch let error as StorageError where error.code == .volumeNotFound {
             return nil
         }

@@ -73,12 +73,23 @@ import Testing
             for options in [#""volumename":"gone""#, #""volumeid":"vol-1""#] {
                 #expect(try await create("of-volume", options) == "", "\(options)")
             }
-            #expect(volumes.requests.isEmpty)
             for (name, options) in [
                 ("of-snapshot", #""snapshotname":"s","size":"17""#), ("of-snapshot", #""snapshotid":"snap-2""#),
                 ("of-snapshot", #""volumeid":"vol-1""#), ("of-volume", #""snapshotname":"s""#),
                 ("of-volume", #""volumeid":"vol-2""#), ("none", #""snapshotname":"s""#),
             ] { #expect(try await create(name, options) != "", "\(name) \(options)") }
+        }
+    }
+
+    @Test func aVolumeOfAnotherSnapshotIsNotWhatIsAskedFor() async throws {
+        try await withPlugin { path, volumes in
+            volumes.add(.init(volume: .sample("data", snapshotID: "snap-of-monday")))
+            let dockerd = try PluginConnection(path)
+            for (snapshot, isThatOne) in [("monday", true), ("tuesday", false)] {
+                let body = #"{"Name":"data","Opts":{"snapshotname":"\#(snapshot)"}}"#
+                let answer = try await dockerd.call("/VolumeDriver.Create", body).error
+                #expect((answer == "") == isThatOne, "\(snapshot): \(answer ?? "")")
+            }
         }
     }
 

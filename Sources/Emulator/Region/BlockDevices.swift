@@ -55,7 +55,8 @@ struct BlockDevices {
     private static func target(of path: FilePath) throws(Errno) -> FilePath {
         do throws(Errno) {
             return FilePath(try linkTarget(of: path))
-        } catch .invalidArgument, .noSuchFileOrDirectory {
+        } catch .invalidArgument, .noSuchFileOrDirectory, .notDirectory, .permissionDenied {
+            // What others write there need not be a path at all.
             return path
         }
     }

@@ -94,7 +94,7 @@ extension RegionEffects {
 
     /// Opens a file to be written by nobody else, which is made if it is not there.
     private static func make(_ path: FilePath) throws(Errno) -> ArchiveFile {
-        while true {
+        for _ in 0..<attempts {
             let file = try openOrMake(path)
             do throws(Errno) {
                 try file.descriptor.lockAlone()
@@ -106,7 +106,11 @@ extension RegionEffects {
             }
             file.descriptor.closeIgnoringErrors()
         }
+        // There, one file has another number each time.
+        throw .resourceTemporarilyUnavailable
     }
+
+    private static var attempts: Int { 16 }
 
     private static func openOrMake(_ path: FilePath) throws(Errno) -> ArchiveFile {
         do throws(Errno) {
