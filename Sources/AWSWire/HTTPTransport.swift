@@ -37,6 +37,8 @@ public struct HTTPTransport: WireTransport {
         configuration.httpVersion = .http1Only
         // `WireClient` decides what is tried again.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // Whoever attaches hundreds of volumes at once does not wait in vain for one of eight.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.proxy = proxy.map { proxy in
             .server(
                 host: proxy.host, port: proxy.port,

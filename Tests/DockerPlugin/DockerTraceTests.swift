@@ -42,7 +42,7 @@ import Testing
                 for _ in 1...2 { #expect(try await dockerd.call("/VolumeDriver.Create", body).error == "") }
             }
             let requests = volumes.requests
-            #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-1", nil])
+            #expect(requests.map(\.snapshotID) == ["snap-of-s", "snap-of-s", "snap-1", "snap-1", nil, nil])
             #expect(requests.last?.sourceVolumeID == Volume.sample("data").id)
             #expect(volumes.calls.count { $0.hasPrefix("sound ") } == 2, "who is answered can use the copy")
             volumes.fail("sound", with: StorageError(.incorrectState, "It is in error."))
