@@ -101,6 +101,7 @@ public struct HTTPTransport: WireTransport {
         } catch {
             throw .invalidAuthorities(path: path, reason: error.description.lowercased())
         }
+        // Why it is no PEM, BoringSSL says in words for nobody.
         guard let certificates = try? NIOSSLCertificate.fromPEMFile(path), !certificates.isEmpty else {
             throw .invalidAuthorities(path: path, reason: "it holds no certificate in PEM")
         }

@@ -7,9 +7,7 @@ public struct WireLimits: Hashable, Sendable {
     /// The slowest connection that is borne, in both directions together.
     public var minimumBytesPerSecond = 64 << 10
     public var attempts = 6
-    /// Before the second attempt, at most; twice as long before each further one.
-    public var firstPause = Duration.milliseconds(200)
-    public var longestPause = Duration.seconds(10)
+    public var backoff = Backoff(first: .milliseconds(200), longest: .seconds(10))
 
     public init() {}
 
@@ -55,7 +53,7 @@ public struct WireClient: Sendable {
             } catch WireError.unreachable {
                 // Perhaps it is there in a moment.
             }
-            try await clock.sleep(for: pause(after: attempt))
+            try await clock.sleep(for: limits.backoff.pause(after: attempt, random))
         }
         return try await sendOnce(request, limit: limit, within: time(for: request, limit))
     }
@@ -72,12 +70,6 @@ public struct WireClient: Sendable {
             signer?.headers(of: outgoing, authority: endpoint.authority, at: clock.now())
             ?? request.headers + [.init("host", endpoint.authority)]
         return try await transport.send(outgoing, to: endpoint, limit: limit, within: time)
-    }
-
-    private func pause(after attempt: Int) -> Duration {
-        let longest = min(limits.longestPause, limits.firstPause * (1 << min(attempt - 1, 20)))
-        let milliseconds = longest / .milliseconds(1)
-        return .milliseconds(Int64(random.next() % UInt64(max(1, milliseconds))))
     }
 }
 

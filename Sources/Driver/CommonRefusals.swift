@@ -90,3 +90,20 @@ extension StorageError {
         Parameters on this idempotent request are inconsistent with parameters used in previous request(s).
         """)
 }
+
+/// Refuses what is no region's name, such as `eu-west-1`: it becomes part of a host's name.
+///
+/// - Parameter parameter: EC2's name for what it was given as.
+public func checkRegionName(_ name: String, _ parameter: String) throws(StorageError) {
+    let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+    let isName =
+        parts.count >= 3 && name.count <= 63
+        && parts.allSatisfy { part in
+            !part.isEmpty && part.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber) }
+        }
+    guard isName else {
+        throw StorageError(
+            .invalidParameterValue, "Value (\(name)) for parameter \(parameter) is invalid.",
+            advice: "use a region's name, such as eu-west-1")
+    }
+}

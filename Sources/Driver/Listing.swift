@@ -46,6 +46,18 @@ public struct ListingPage<Item> {
     }
 }
 
+extension ListingPage {
+    /// A page of what was found in any order.
+    ///
+    /// - Parameter start: where the page before ended; `nil` for the first one.
+    public init<Resource>(
+        _ found: [Item], limit: Int?, after start: ListingPlace<Resource>?, place: (Item) -> ListingPlace<Resource>
+    ) {
+        let sorted = found.sorted { place($0) < place($1) }
+        self.init(start.map { start in sorted.filter { start < place($0) } } ?? sorted, limit: limit, place: place)
+    }
+}
+
 /// Refuses what cannot be paged.
 ///
 /// - Parameter set: EC2's name for the parameter of ids.

@@ -73,8 +73,11 @@ actor DescribeBatches<Item: Sendable> {
     private func sendWhileWanted() async {
         while !callers.isEmpty {
             let start = max(clock.uptime() + window, lastStart.map { $0 + interval } ?? .zero)
-            // Nobody cancels this task.
-            try? await clock.sleep(untilUptime: start)
+            do {
+                try await clock.sleep(untilUptime: start)
+            } catch {
+                preconditionFailure("nobody cancels this task: \(error)")
+            }
             lastStart = clock.uptime()
             let batch = Dictionary(uniqueKeysWithValues: callers.prefix(idsPerCall).map { ($0.key, $0.value) })
             for id in batch.keys { callers[id] = nil }

@@ -30,10 +30,8 @@ public struct EC2Limits: Hashable, Sendable {
     public var requestTime = Duration.seconds(15)
     /// For a call with all its repetitions.
     public var callTime = Duration.seconds(60)
-    /// Before the second attempt, at most; twice as long before each further one. The same between two looks at what is
-    /// waited for.
-    public var firstPause = Duration.milliseconds(200)
-    public var longestPause = Duration.seconds(5)
+    /// Between two attempts, and between two looks at what is waited for.
+    public var backoff = Backoff(first: .milliseconds(200), longest: .seconds(5))
     /// For a volume or snapshot to be as it was asked for.
     public var waitTime = Duration.seconds(300)
     /// For what was changed to be seen: EC2's descriptions lag behind.

@@ -22,6 +22,7 @@ struct EC2Client: Sendable {
     private static let maximumAnswerBytes = 32 << 20
     /// An answer that is none may have been cut off; a page that is no EC2's stays one.
     private static let attemptsForAnAnswer = 3
+    private static let attemptsForLostCalls = 4
 
     /// - Throws: `WireError.invalidEndpoint`.
     init(
@@ -57,19 +58,42 @@ struct EC2Client: Sendable {
                 guard mayChange else { throw error }
                 failure = error
             }
-            let pause = limits.pause(after: attempt, random)
+            let pause = limits.backoff.pause(after: attempt, random)
             guard clock.uptime() + pause < deadline else { throw failure }
             try await clock.sleep(for: pause)
             attempt += 1
         }
     }
 
-    /// The same for an action on one snapshot, which not every server names when it does not have it.
-    func send<Action: EC2Action>(_ action: Action, on snapshot: SnapshotID) async throws -> Action.Answer {
+    /// The same for an action on a snapshot, if it is on one, which not every server names when it does not have it.
+    func send<Action: EC2Action>(_ action: Action, on snapshot: SnapshotID?) async throws -> Action.Answer {
         do {
             return try await send(action)
         } catch let error as StorageError where error.code == .snapshotNotFound {
-            throw StorageError.snapshotNotFound(snapshot)
+            throw snapshot.map(StorageError.snapshotNotFound) ?? error
+        }
+    }
+
+    /// Sends an action that puts something into a state, again when its answer was lost.
+    ///
+    /// - Parameter isDone: whether a refusal means that it was done. Only asked once an answer was lost.
+    /// - Throws: `StorageError`, also for one that was lost too often; `CancellationError`.
+    func sendUntilDone<Action: EC2Action>(
+        _ action: Action, isDone: (StorageError) async throws -> Bool
+    ) async throws {
+        var attempt = 1
+        while true {
+            do {
+                _ = try await send(action)
+                return
+            } catch let error as StorageError {
+                if attempt > 1, try await isDone(error) { return }
+                throw error
+            } catch let lost as UncertainCall {
+                guard attempt < Self.attemptsForLostCalls else { throw lost.reason }
+                try await clock.sleep(for: limits.backoff.pause(after: attempt, random))
+                attempt += 1
+            }
         }
     }
 
@@ -182,12 +206,4 @@ struct EC2Client: Sendable {
 /// A call that must not be repeated blindly may have been done, or not.
 struct UncertainCall: Error {
     let reason: StorageError
-}
-
-extension EC2Limits {
-    /// From nothing to what may be waited, drawn by lot, so that not all come again at once.
-    func pause(after attempt: Int, _ random: any RandomSource) -> Duration {
-        let longest = min(longestPause, firstPause * (1 << min(attempt - 1, 20)))
-        return .milliseconds(Int64(random.next() % UInt64(max(1, longest / .milliseconds(1)))))
-    }
 }

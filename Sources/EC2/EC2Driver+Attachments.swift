@@ -6,12 +6,11 @@ extension EC2Driver {
         let id = request.volumeID
         try await requireInScope([id])
         if request.preempt { try await takeFromHolder(id, request.instanceID) }
-        let device =
-            if let wanted = request.device {
-                try await begin(id, request.instanceID, wanted)
-            } else {
-                try await beginUnderFreeName(id, request.instanceID)
-            }
+        guard let device = request.device else {
+            let device = try await beginUnderFreeName(id, request.instanceID)
+            return try await whenAttached(id, request.instanceID, device)
+        }
+        try await begin(id, request.instanceID, device)
         return try await whenAttached(id, request.instanceID, device)
     }
 
@@ -32,7 +31,7 @@ extension EC2Driver {
             let device = try names.reserve(on: instance, taken: Translator.takenSlots(item), except: tried)
             defer { names.release(device, on: instance) }
             do {
-                _ = try await begin(id, instance, device)
+                try await begin(id, instance, device)
                 // Until EC2 lists the name, nobody else is to be given it.
                 try await patience.waitUntilSeen { try await self.lists(device, on: instance) }
                 return device
@@ -48,27 +47,16 @@ extension EC2Driver {
         return Translator.takenSlots(item).contains(DeviceSlots.slot(device))
     }
 
-    private func begin(_ id: VolumeID, _ instance: InstanceID, _ device: DeviceName) async throws -> DeviceName {
+    private func begin(_ id: VolumeID, _ instance: InstanceID, _ device: DeviceName) async throws {
         let action = AttachVolume(device: device.path, instanceId: instance.rawValue, volumeId: id.rawValue)
-        var mayBeDone = false
-        for attempt in 1... {
-            do {
-                _ = try await client.send(action)
-                break
-            } catch let error as StorageError {
-                if mayBeDone, error.code == .volumeInUse || error.isOfTakenDevice,
-                    try await becomesAttached(id, instance, device)
-                {
-                    break
-                }
-                throw try await explained(error, id, instance)
-            } catch let lost as UncertainCall {
-                if attempt == EC2Client.attemptsForLostCalls { throw lost.reason }
-                mayBeDone = true
-                try await client.clock.sleep(for: client.limits.pause(after: attempt, client.random))
+        do {
+            try await client.sendUntilDone(action) { error in
+                guard error.code == .volumeInUse || error.isOfTakenDevice else { return false }
+                return try await becomesAttached(id, instance, device)
             }
+        } catch let error as StorageError {
+            throw try await explained(error, id, instance)
         }
-        return device
     }
 
     /// Whether the volume is where it should be. Descriptions lag behind, unless they name another holder.
@@ -137,8 +125,8 @@ extension EC2Driver {
         }
         try await client.sendUntilDone(
             DetachVolume(
-                force: request.force ? true : nil, instanceId: holder.instanceID.rawValue, volumeId: id.rawValue),
-            isDoneIf: [.incorrectState, .attachmentNotFound, .volumeNotFound])
+                force: request.force ? true : nil, instanceId: holder.instanceID.rawValue, volumeId: id.rawValue)
+        ) { [.incorrectState, .attachmentNotFound, .volumeNotFound].contains($0.code) }
         try await whenDetached(id, holder, force: request.force)
     }
 

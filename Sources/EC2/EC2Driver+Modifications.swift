@@ -14,35 +14,28 @@ extension EC2Driver {
         let action = ModifyVolume(
             iops: request.iops, multiAttachEnabled: request.isMultiAttachEnabled, size: request.sizeGiB,
             throughput: request.throughputMiBps, volumeId: request.volumeID.rawValue, volumeType: request.type?.name)
+        let item: ModificationItem
         do {
-            let item = try await client.send(action).volumeModification
-            return translator.modification(item, of: before)
+            item = try await client.send(action).volumeModification
         } catch let lost as UncertainCall {
-            return try await resolved(lost, action, before, earlier)
+            // A repeated one would be a further one.
+            let advice = "volume '\(before.volumeId)' may have been modified; look before you repeat it"
+            item = try await patience.resolve(lost, advice: advice) {
+                let latest = try await latestModification(of: before.volumeId)
+                return latest?.startTime != earlier?.startTime && latest?.asksFor(action) == true ? latest : nil
+            }
         }
+        // Whoever asks how far it is shall not be told of the one before.
+        try await patience.waitUntilSeen {
+            try await latestModification(of: before.volumeId)?.startTime == item.startTime
+        }
+        return translator.modification(item, of: before)
     }
 
     private func modifiable(_ id: VolumeID) async throws -> VolumeItem {
         let volume = try await volume(id)
         guard let item = try await volumeBatches.item(volume.id.rawValue) else { throw StorageError.volumeNotFound(id) }
         return item
-    }
-
-    /// A repeated modification would be a further one: so EC2 is asked whether there is one that asks for the same.
-    private func resolved(
-        _ lost: UncertainCall, _ action: ModifyVolume, _ volume: VolumeItem, _ earlier: ModificationItem?
-    ) async throws -> VolumeModification {
-        do {
-            return try await patience.wait(for: "", atMost: client.limits.consistencyTime) {
-                let latest = try await latestModification(of: volume.volumeId)
-                guard let latest, latest.startTime != earlier?.startTime, latest.asksFor(action) else { return nil }
-                return translator.modification(latest, of: volume)
-            }
-        } catch let error as StorageError where error.code == .deadlineExceeded {
-            throw StorageError(
-                lost.reason.code, lost.reason.message, cause: lost.reason.cause,
-                advice: "volume '\(volume.volumeId)' may have been modified; look before you repeat it")
-        }
     }
 
     public func describeVolumeModifications(
@@ -56,9 +49,7 @@ extension EC2Driver {
         let found = Self.paired(latest, volumes.filter { translator.isInScope($0.tagSet) })
             .map { (place: translator.volume($0.volume).place, item: translator.modification($0.item, of: $0.volume)) }
             .filter { query.states.isEmpty || query.states.contains($0.item.state) }
-            .sorted { $0.place < $1.place }
-        let rest = start.map { start in found.filter { start < $0.place } } ?? found
-        let page = ListingPage(rest, limit: query.maxResults, place: \.place)
+        let page = ListingPage(found, limit: query.maxResults, after: start, place: \.place)
         return VolumeModificationPage(modifications: page.items.map(\.item), nextToken: page.nextToken)
     }
 

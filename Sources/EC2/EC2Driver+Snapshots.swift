@@ -7,9 +7,8 @@ extension EC2Driver {
         for id in query.ids where !id.isWellFormedSnapshotID { throw StorageError.malformedSnapshotID(id) }
         let start = try query.nextToken.map(ListingPlace<Snapshot>.init(token:))
         let region = query.region ?? translator.region
-        let found = try await snapshots(query, in: region).filter { $0.matches(query) }.sorted { $0.place < $1.place }
-        let rest = start.map { start in found.filter { start < $0.place } } ?? found
-        let page = ListingPage(rest, limit: query.maxResults, place: \.place)
+        let found = try await snapshots(query, in: region).filter { $0.matches(query) }
+        let page = ListingPage(found, limit: query.maxResults, after: start, place: \.place)
         return SnapshotPage(snapshots: Array(page.items), nextToken: page.nextToken)
     }
 
@@ -119,7 +118,7 @@ extension EC2Driver {
         send: @escaping @Sendable (String) async throws -> [Snapshot],
         isSame: @escaping @Sendable ([Snapshot]) -> Bool
     ) async throws -> [Snapshot] {
-        let token = request.hasClientToken ? request.clientToken ?? "" : "ebb-" + client.random.hexDigits(32)
+        let token = token(of: request)
         let isRepeated = request.hasClientToken
         return try await holding([.token(token)] + claims) {
             if isRepeated {
@@ -128,11 +127,19 @@ extension EC2Driver {
                 if !found.isEmpty { return found }
             }
             try await self.requireFree(claims, client)
+            let made: [Snapshot]
             do {
-                return try await send(token)
+                made = try await send(token)
             } catch let lost as UncertainCall {
-                return try await self.resolved(lost, token, client, isSame)
+                let advice = "the snapshot may have been made; look for tag \(OwnTag.clientToken)=\(token)"
+                return try await self.patience.resolve(lost, advice: advice) {
+                    let found = try await self.made(with: token, client)
+                    return isSame(found) ? found : nil
+                }
             }
+            // Until EC2 lists them by their tags, nobody else is to ask for the same.
+            try await self.patience.waitUntilSeen { isSame(try await self.made(with: token, client)) }
+            return made
         }
     }
 
@@ -152,22 +159,6 @@ extension EC2Driver {
             let filters = [Filter("tag:\(Tag.name)", exactly: [name])] + translator.scopeFilters
             guard let holder = try await own(filters, of: client).first else { continue }
             throw StorageError.snapshotNameTaken(name, by: holder.id, in: holder.region)
-        }
-    }
-
-    /// Never made a second time: if EC2 does not show it, whoever asked has to look.
-    private func resolved(
-        _ lost: UncertainCall, _ token: String, _ client: EC2Client, _ isSame: ([Snapshot]) -> Bool
-    ) async throws -> [Snapshot] {
-        do {
-            return try await patience.wait(for: "", atMost: client.limits.consistencyTime) {
-                let found = try await made(with: token, client)
-                return isSame(found) ? found : nil
-            }
-        } catch let error as StorageError where error.code == .deadlineExceeded {
-            throw StorageError(
-                lost.reason.code, lost.reason.message, cause: lost.reason.cause,
-                advice: "the snapshot may have been made; look for tag \(OwnTag.clientToken)=\(token)")
         }
     }
 
@@ -246,7 +237,7 @@ extension EC2Driver {
         return try await holding(claims) {
             try await self.requireFree(claims, self.client)
             try await self.client.setTags(of: id.rawValue, request.set, remove: request.remove)
-            let tags = snapshot.tags.merging(request.set) { $1 }.filter { !request.remove.contains($0.key) }
+            let tags = snapshot.tags.changed(setting: request.set, removing: request.remove)
             try await self.patience.waitUntilSeen { try await self.look(at: id, self.client)?.tags == tags }
             guard let changed = try await self.look(at: id, self.client) else {
                 throw StorageError.snapshotNotFound(id)
@@ -260,7 +251,7 @@ extension EC2Driver {
         let client = try client(of: regionsOfCopies.withLock { $0[id] } ?? translator.region)
         let listed = try await client.send(DescribeSnapshots(snapshotId: [id.rawValue]), on: id)
         _ = try inScope(listed.snapshotSet, all: [id])
-        try await client.sendUntilDone(DeleteSnapshot(snapshotId: id.rawValue), isDoneIf: [.snapshotNotFound])
+        try await client.sendUntilDone(DeleteSnapshot(snapshotId: id.rawValue)) { $0.code == .snapshotNotFound }
         regionsOfCopies.withLock { $0[id] = nil }
         try await patience.waitUntilSeen { try await look(at: id, client) == nil }
     }

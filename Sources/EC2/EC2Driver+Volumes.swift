@@ -5,9 +5,7 @@ extension EC2Driver {
     public func describeVolumes(_ query: VolumeQuery) async throws -> VolumePage {
         try checkPaging(maxResults: query.maxResults, ids: query.ids, set: "volumesSet")
         let start = try query.nextToken.map(ListingPlace<Volume>.init(token:))
-        let found = try await volumes(query).sorted { $0.place < $1.place }
-        let rest = start.map { start in found.filter { start < $0.place } } ?? found
-        let page = ListingPage(rest, limit: query.maxResults, place: \.place)
+        let page = ListingPage(try await volumes(query), limit: query.maxResults, after: start, place: \.place)
         return VolumePage(volumes: Array(page.items), nextToken: page.nextToken)
     }
 
@@ -45,6 +43,12 @@ extension EC2Driver {
             throw StorageError.volumeNotFound(VolumeID(missing))
         }
         return found.map(translator.volume)
+    }
+
+    /// The caller's, or one that nobody has.
+    func token(of request: some ClientTokenRequest) -> String {
+        if request.hasClientToken, let token = request.clientToken { return token }
+        return "ebb-" + client.random.hexDigits(32)
     }
 
     /// Refuses what belongs to others of the account, where that is shared.
@@ -108,7 +112,7 @@ extension EC2Driver {
     private func make(_ request: CreateVolumeRequest) async throws -> Volume {
         try refuseOwnTags(Set(request.tags.keys))
         if let snapshot = request.snapshotID { try await requireInScope(snapshot, client) }
-        let token = request.hasClientToken ? request.clientToken ?? "" : "ebb-" + client.random.hexDigits(32)
+        let token = token(of: request)
         let tags = translator.allTags(request.tags, token: request.hasClientToken ? token : nil)
         let specification = TagSpecification.all("volume", tags)
         let item =
@@ -116,7 +120,7 @@ extension EC2Driver {
                 try await copy(source, request, token, specification)
             } else {
                 try await client.send(
-                    CreateVolume(request, token: token, specification), on: request.snapshotID ?? "snap-")
+                    CreateVolume(request, token: token, specification), on: request.snapshotID)
             }
         // A copy may take long, and its maker need not wait.
         return request.sourceVolumeID == nil ? try await whenMade(VolumeID(item.volumeId)) : translator.volume(item)
@@ -179,15 +183,17 @@ extension EC2Driver {
 
     private func setTags(of volume: Volume, _ request: ModifyTagsRequest) async throws -> Volume {
         try await client.setTags(of: volume.id.rawValue, request.set, remove: request.remove)
-        let tags = volume.tags.merging(request.set) { $1 }.filter { !request.remove.contains($0.key) }
+        let tags = volume.tags.changed(setting: request.set, removing: request.remove)
         try await patience.waitUntilSeen { try await look(at: volume.id)?.tags == tags }
         return try await self.volume(volume.id)
     }
 
     public func deleteVolume(_ id: VolumeID) async throws {
         let volume = try await volumeToDelete(id)
-        try await client.sendUntilDone(DeleteVolume(volumeId: id.rawValue), isDoneIf: [.volumeNotFound]) { error in
-            error.code == .volumeInUse ? self.inUse(error, volume) : error
+        do {
+            try await client.sendUntilDone(DeleteVolume(volumeId: id.rawValue)) { $0.code == .volumeNotFound }
+        } catch let error as StorageError where error.code == .volumeInUse {
+            throw inUse(error, volume)
         }
         try await patience.waitUntilSeen { try await look(at: id) == nil }
     }
@@ -214,29 +220,6 @@ extension EC2Client {
             _ = try await send(DeleteTags(resourceId: [id], tag: remove.sorted().map { .init(key: $0) }))
         }
     }
-
-    /// An action that takes something away. Once its answer was lost, that it is gone already means that it was done.
-    func sendUntilDone<Action: EC2Action>(
-        _ action: Action, isDoneIf codes: Set<StorageError.Code>,
-        explain: (StorageError) -> StorageError = { $0 }
-    ) async throws {
-        var mayBeDone = false
-        for attempt in 1... {
-            do {
-                _ = try await send(action)
-                return
-            } catch let error as StorageError {
-                if mayBeDone, codes.contains(error.code) { return }
-                throw explain(error)
-            } catch let lost as UncertainCall {
-                if attempt == Self.attemptsForLostCalls { throw lost.reason }
-                mayBeDone = true
-                try await clock.sleep(for: limits.pause(after: attempt, random))
-            }
-        }
-    }
-
-    static var attemptsForLostCalls: Int { 4 }
 }
 
 extension VolumeItem {

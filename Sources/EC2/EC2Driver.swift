@@ -65,16 +65,7 @@ public final class EC2Driver: StorageDriver {
     /// The region's, or another one's: at the same endpoint if that is not AWS' own.
     func client(of region: String) throws -> EC2Client {
         if region == access.region { return client }
-        // It becomes part of a host's name.
-        let isName = region.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-        }
-        guard isName, !region.isEmpty else {
-            throw StorageError(
-                .invalidParameterValue, "Value (\(region)) for parameter region is invalid.",
-                advice: "use a region's name, such as eu-west-1")
-        }
+        try checkRegionName(region, "region")
         var other = access
         other.region = region
         return try EC2Client(other, transport: transport, clock: client.clock, random: client.random)

@@ -22,7 +22,9 @@ struct Patience: Sendable {
                 throw StorageError(
                     .deadlineExceeded, "EC2 was waited for \(limit.components.seconds) s: \(what)", advice: advice)
             }
-            try await clock.sleep(untilUptime: min(end, clock.uptime() + pause(after: attempt)))
+            // Looking costs calls of the whole account.
+            let pause = limits.backoff.pause(after: attempt, random, atLeastHalf: true)
+            try await clock.sleep(untilUptime: min(end, clock.uptime() + pause))
             attempt += 1
         }
     }
@@ -37,9 +39,18 @@ struct Patience: Sendable {
         }
     }
 
-    /// At least half of what may be paused: looking costs calls of the whole account.
-    private func pause(after attempt: Int) -> Duration {
-        let longest = min(limits.longestPause, limits.firstPause * (1 << min(attempt - 1, 20)))
-        return longest / 2 + .milliseconds(Int64(random.next() % UInt64(max(1, longest / 2 / .milliseconds(1)))))
+    /// What a lost call has made, if it has; it is not made again.
+    ///
+    /// - Parameters:
+    ///   - advice: what whoever asked is to look for.
+    ///   - look: `nil` while it is not seen.
+    /// - Throws: why the call was lost, if nothing is seen for as long as descriptions may lag behind.
+    func resolve<Value>(_ lost: UncertainCall, advice: String, _ look: () async throws -> Value?) async throws -> Value
+    {
+        do {
+            return try await wait(for: "", atMost: limits.consistencyTime, look)
+        } catch let error as StorageError where error.code == .deadlineExceeded {
+            throw StorageError(lost.reason.code, lost.reason.message, cause: lost.reason.cause, advice: advice)
+        }
     }
 }

@@ -125,3 +125,9 @@ struct Translator: Sendable {
 
     func isInScope(_ tags: [TagItem]) -> Bool { scope.map { tags.byKey[$0.key] == $0.value } ?? true }
 }
+
+extension [String: String] {
+    func changed(setting tags: [String: String], removing keys: Set<String>) -> [String: String] {
+        merging(tags) { $1 }.filter { !keys.contains($0.key) }
+    }
+}

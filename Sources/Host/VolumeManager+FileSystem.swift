@@ -76,9 +76,12 @@ extension VolumeManager {
         do {
             try await machine.mount(device.node, at: path, fsType: fileSystem.type, options: given)
         } catch {
-            // XFS refuses a second filesystem with the same UUID, as a copy of a mounted volume has.
-            guard try await isTwinMounted(fileSystem, device.number) else { throw error }
-            let options = given.map { $0 + ",nouuid" } ?? "nouuid"
+            // XFS refuses a second filesystem with the same UUID, as a copy of a mounted volume has; also while the
+            // kernel is just unmounting the first, which mountinfo does not show any more.
+            guard fileSystem.type == "xfs" else { throw error }
+            let hasTwin = try await isTwinMounted(fileSystem, device.number)
+            if !hasTwin { try await clock.sleep(for: Self.unmountPause) }
+            let options = hasTwin ? [given, "nouuid"].compactMap { $0 }.joined(separator: ",") : given
             try await machine.mount(device.node, at: path, fsType: fileSystem.type, options: options)
         }
         guard try machine.mounts().last(where: { $0.mountPoint == path })?.deviceNumber == device.number else {
@@ -89,8 +92,11 @@ extension VolumeManager {
         logger.info("mounted \(title(volume)) from \(device.node) at \(path)")
     }
 
+    /// How long the kernel takes for what was unmounted by its last user.
+    private static var unmountPause: Duration { .milliseconds(500) }
+
     private func isTwinMounted(_ fileSystem: PreparedFileSystem, _ number: DeviceNumber) async throws -> Bool {
-        guard fileSystem.type == "xfs", !fileSystem.uuid.isEmpty else { return false }
+        if fileSystem.uuid.isEmpty { return false }
         var seen: Set<DeviceNumber> = [number]
         for mount in try machine.mounts() where mount.fsType == "xfs" && seen.insert(mount.deviceNumber).inserted {
             if case .fileSystem(_, fileSystem.uuid) = try await machine.content(of: mount.source, backing: nil) {

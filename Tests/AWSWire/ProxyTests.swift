@@ -32,20 +32,7 @@ import Testing
         """
 
     private func withProxy(_ body: (Int) async throws -> Void) async throws {
-        try await withTemporaryDirectory { directory in
-            let output = directory.appending("port")
-            let server = try TestProcess(["python3", "-c", Self.proxy], output: output)
-            try await withCleanup({ try await server.kill() }) {
-                var port: Int?
-                let isThere = try await eventually(within: .seconds(60)) {
-                    let text = String(decoding: try readFile(output), as: UTF8.self)
-                    port = text.hasSuffix("\n") ? Int(text.dropLast()) : nil
-                    return port != nil
-                }
-                try #require(isThere)
-                try await body(try #require(port))
-            }
-        }
+        try await withPythonServer(Self.proxy, body)
     }
 
     private func ask(through proxy: String) async throws -> String {

@@ -21,20 +21,7 @@ import Testing
         """
 
     private func withServer(_ body: (Endpoint) async throws -> Void) async throws {
-        try await withTemporaryDirectory { directory in
-            let output = directory.appending("port")
-            let server = try TestProcess(["python3", "-c", Self.server], output: output)
-            try await withCleanup({ try await server.kill() }) {
-                var port: Int?
-                let isThere = try await eventually(within: .seconds(60)) {
-                    let text = String(decoding: try readFile(output), as: UTF8.self)
-                    port = text.hasSuffix("\n") ? Int(text.dropLast()) : nil
-                    return port != nil
-                }
-                try #require(isThere)
-                try await body(try Endpoint("http://127.0.0.1:\(port ?? 0)"))
-            }
-        }
+        try await withPythonServer(Self.server) { port in try await body(try Endpoint("http://127.0.0.1:\(port)")) }
     }
 
     @Test func aBodyThatStopsIsNotWaitedFor() async throws {

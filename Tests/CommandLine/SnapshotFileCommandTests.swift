@@ -199,7 +199,7 @@ import Testing
 
     @Test func `a task that nobody waits for is listed, and can be stopped`() async throws {
         try await withCommands { commands async throws in
-            _ = try await makeSnapshot(commands, blocks: 100)
+            _ = try await makeSnapshot(commands, blocks: 200)
             var state = ""
             // It may have ended before it is stopped.
             for attempt in 1...20 where state != "cancelled" {

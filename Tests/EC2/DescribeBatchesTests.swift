@@ -31,7 +31,7 @@ import Testing
         let driver = Task { [clock] in
             while !Task.isCancelled {
                 clock.advance(by: .milliseconds(10))
-                try? await Task.sleep(for: .milliseconds(1))
+                await Task.yield()
             }
         }
         defer { driver.cancel() }

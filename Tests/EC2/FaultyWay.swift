@@ -4,12 +4,6 @@ import Synchronization
 
 @testable import EC2
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// The way to a real server, on which much goes wrong, by a seed: calls are throttled, lost before or after they were
 /// carried out, fail, take long, and descriptions are old. Never twice in a row for one action, so that there is an end.
 ///
@@ -53,9 +47,7 @@ final class FaultyWay: WireTransport {
     func send(
         _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
     ) async throws -> WireAnswer {
-        var form = URLComponents()
-        form.percentEncodedQuery = String(decoding: request.body, as: UTF8.self)
-        let fields = Dictionary((form.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }
+        let fields = request.form
         let action = fields["Action"] ?? ""
         let fault = draw(for: action)
         switch fault {

@@ -24,7 +24,7 @@ struct MotoRegion: Sendable {
             region: "us-east-1", endpoint: try Endpoint(moto.endpoint),
             credentials: CredentialsCache(credentials, clock: SystemClock()))
         // It does what it is told at once, or never.
-        access.limits.firstPause = .milliseconds(20)
+        access.limits.backoff.first = .milliseconds(20)
         access.limits.consistencyTime = .seconds(2)
         access.limits.callTime = .seconds(5)
         access.limits.waitTime = .seconds(20)

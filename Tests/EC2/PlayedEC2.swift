@@ -55,9 +55,7 @@ final class PlayedEC2: WireTransport {
     func send(
         _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
     ) async throws -> WireAnswer {
-        var form = URLComponents()
-        form.percentEncodedQuery = String(decoding: request.body, as: UTF8.self)
-        let parameters = Dictionary((form.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }
+        let parameters = request.form
         let asked = Asked(action: parameters["Action"] ?? "", parameters: parameters)
         let before = self.asked.withLock { all in
             defer { all.append(asked) }
@@ -101,5 +99,14 @@ final class HastyClock: Clock {
         try Task.checkCancellation()
         time.withLock { $0 = max($0, deadline) }
         await Task.yield()
+    }
+}
+
+extension WireRequest {
+    /// The parameters of a call of EC2's Query API.
+    var form: [String: String] {
+        var form = URLComponents()
+        form.percentEncodedQuery = String(decoding: body, as: UTF8.self)
+        return Dictionary((form.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }
     }
 }

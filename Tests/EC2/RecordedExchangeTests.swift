@@ -325,6 +325,77 @@ import Testing
         #expect(ec2.parameters(of: "CreateSnapshot").count == 1)
     }
 
+    /// Otherwise a repeated call would not find it, and make another one.
+    @Test func aSnapshotIsAnsweredWhenItCanBeFound() async throws {
+        let ec2 = PlayedEC2 { asked, before in
+            if asked.action == "CreateSnapshot" {
+                return .done("CreateSnapshot", Self.snapshot(token: "token"))
+            }
+            let items = before < 4 ? "" : "<item>\(Self.snapshot(token: "token"))</item>"
+            return .done("DescribeSnapshots", "<snapshotSet>\(items)</snapshotSet>")
+        }
+        let driver = try ec2.driver()
+        let made = try await driver.createSnapshots(snapshots)
+        #expect(try await driver.createSnapshots(snapshots).map(\.id) == made.map(\.id))
+        #expect(ec2.parameters(of: "CreateSnapshot").count == 1)
+    }
+
+    @Test func aModificationIsAnsweredWhenTheOneBeforeIsNotToldOfAnyMore() async throws {
+        func modification(_ state: String, hour: Int) -> String {
+            """
+            <volumeId>\(Self.volumeID)</volumeId><modificationState>\(state)</modificationState><targetSize>2</targetSize>\
+            <progress>0</progress><startTime>2026-01-02T0\(hour):00:00.000Z</startTime>
+            """
+        }
+        let (old, new) = (modification("completed", hour: 3), modification("modifying", hour: 4))
+        let ec2 = PlayedEC2 { asked, before in
+            switch asked.action {
+            case "ModifyVolume": .done("ModifyVolume", "<volumeModification>\(new)</volumeModification>")
+            case "DescribeVolumesModifications":
+                .done(
+                    "DescribeVolumesModifications",
+                    "<volumeModificationSet><item>\(before < 3 ? old : new)</item></volumeModificationSet>")
+            default: Self.described(Self.volume())
+            }
+        }
+        let driver = try ec2.driver()
+        let begun = try await driver.modifyVolume(ModifyVolumeRequest(volumeID: Self.volumeID, sizeGiB: 2))
+        let told = try await driver.describeVolumeModifications(VolumeModificationQuery(volumeIDs: [Self.volumeID]))
+        #expect(begun.state == .modifying && told.modifications == [begun])
+    }
+
+    @Test(arguments: ["evil.example/x", "", "a b", "EU-WEST-1"])
+    func whatIsNoRegionIsNotAsked(region: String) async throws {
+        let ec2 = PlayedEC2(.cut)
+        let driver = try ec2.driver()
+        let error = await #expect(throws: StorageError.self) {
+            try await driver.describeSnapshots(SnapshotQuery(region: region))
+        }
+        #expect(error?.code == .invalidParameterValue && ec2.actions.isEmpty)
+    }
+
+    @Test func theDriversOwnTagsAreNotForOthers() async throws {
+        let driver = try PlayedEC2(.cut).driver(scope: EC2Scope(key: "team", value: "a"))
+        for key in ["team", "ebb:clientToken"] {
+            for request in [
+                ModifyTagsRequest(volumeID: Self.volumeID, set: [key: "b"]),
+                ModifyTagsRequest(volumeID: Self.volumeID, remove: [key]),
+            ] {
+                let error = await #expect(throws: StorageError.self) { try await driver.modifyTags(request) }
+                #expect(error?.code == .invalidParameterValue)
+            }
+        }
+    }
+
+    @Test func anothersSnapshotMakesNoVolume() async throws {
+        let ec2 = PlayedEC2(
+            .done("DescribeSnapshots", "<snapshotSet><item>\(Self.snapshot(token: "t"))</item></snapshotSet>"))
+        let driver = try ec2.driver(scope: EC2Scope(key: "team", value: "a"))
+        let request = CreateVolumeRequest(zone: "us-east-1a", snapshotID: "snap-0123456789abcdef0")
+        let error = await #expect(throws: StorageError.self) { try await driver.createVolume(request) }
+        #expect(error?.code == .snapshotNotFound && ec2.actions == ["DescribeSnapshots"])
+    }
+
     @Test func aLostModificationIsFoundAndNotMadeAgain() async throws {
         let modification = """
             <item><volumeId>\(Self.volumeID)</volumeId><modificationState>modifying</modificationState>\

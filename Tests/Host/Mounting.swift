@@ -31,6 +31,21 @@ import Testing
         await manager.shutdown()
     }
 
+    /// The kernel refuses an XFS while it unmounts another one with the same UUID.
+    @Test func anXFSThatIsRefusedWithoutATwinIsMountedALittleLater() async throws {
+        _ = stage.region.addVolume("data", tags: [Tag.fsType: "xfs"])
+        let manager = try await stage.begin()
+        stage.machine.fail("mount")
+        let mounting = Task { try await mount(manager, "data") }
+        try await stage.until("refused") { stage.machine.count("mount") == 1 }
+        await stage.pass(.milliseconds(499))
+        #expect(stage.machine.count("mount") == 1)
+        await stage.pass(.milliseconds(100))
+        #expect(try await mounting.value.path == stage.mounts + "/data")
+        #expect(stage.machine.count("mount") == 2)
+        await manager.shutdown()
+    }
+
     /// The mount's own options come before the volume's, and those before the host's; an empty text is none.
     @Test(arguments: [
         (String?.none, String?.none, "nodev"), (nil, "noatime", "noatime"), ("ro", "noatime", "ro"), ("", nil, "rw"),

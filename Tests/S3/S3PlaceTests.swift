@@ -87,7 +87,7 @@ import TestSupport
         let port = try MotoServer.freePort()
         var access = S3Access(endpoint: try Endpoint("http://127.0.0.1:\(port)"), credentials: nil)
         access.limits.attempts = 2
-        access.limits.firstPause = .milliseconds(1)
+        access.limits.backoff.first = .milliseconds(1)
         let place = try S3Place(
             bucket: "bucket", prefix: "p", access: access, clock: SystemClock(), random: SystemRandom())
         let refused = try await error { _ = try await place.snapshots() }
@@ -121,7 +121,7 @@ import TestSupport
             access.limits.requestTime = .milliseconds(500)
             access.limits.minimumBytesPerSecond = 1 << 30
             access.limits.attempts = 2
-            access.limits.firstPause = .milliseconds(1)
+            access.limits.backoff.first = .milliseconds(1)
         }
         let losing = LosingPlace(patient, then: hasty) { try stage.moto.send(Signal(rawValue: signal)) }
         let gone = try await error { try await here.push(snapshot, description: "{}", to: losing) }

@@ -93,6 +93,7 @@ struct ContainerAddress: Hashable, Sendable {
         query = (parts.queryItems ?? []).map { .init($0.name, $0.value ?? "") }
         parts.path = ""
         parts.query = nil
+        // The error repeats the text, which may hold a password: ours names the variable.
         guard let endpoint = parts.string.flatMap({ try? Endpoint($0) }) else { throw Self.malformed(variable) }
         guard endpoint.isSecure || endpoint.isLoopback || Self.services.contains(endpoint.host) else {
             throw IdentityError(

@@ -51,6 +51,7 @@ struct CredentialsDocument: Decodable {
     private func end(_ place: String) throws(IdentityError) -> Date? {
         guard let expiration else { return nil }
         for format in [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)] {
+            // What is of neither form is refused below.
             if let date = try? format.parse(expiration) { return date }
         }
         throw IdentityError(.malformed, "\(place) sent credentials whose Expiration is no time")

@@ -10,6 +10,7 @@ enum HTTPDate {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
+    /// `nil` for what is none: a server's clock that is not understood says nothing of ours.
     static func date(_ text: String) -> Date? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let day = Int(words[1]), let year = Int(words[3]),
@@ -18,6 +19,7 @@ enum HTTPDate {
         let time = words[4].split(separator: ":").compactMap { Int($0) }
         guard time.count == 3 else { return nil }
         let digits = [year, month + 1, day].map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: "-")
+        // What is no time after all is `nil`, as whatever else is none.
         return try? Date.ISO8601FormatStyle().parse("\(digits)T\(words[4])Z")
     }
 }

@@ -7,6 +7,7 @@ struct Refusal: Hashable, Sendable {
 
     /// `nil` for what is no refusal of EC2's: a proxy's page, or half an answer.
     init?(_ body: [UInt8]) {
+        // What is no XML is no refusal either; the caller tells it with its status.
         guard let response = try? XMLElement(document: body), response.name == "Response",
             let error = response["Errors"]?["Error"], let code = error["Code"]?.text, !code.isEmpty
         else { return nil }

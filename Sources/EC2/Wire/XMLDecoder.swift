@@ -58,7 +58,7 @@ struct XMLDecoder {
             .dataCorrupted(.init(codingPath: codingPath, debugDescription: "'\(text.prefix(40))' is not \(what)"))
         }
 
-        /// With and without fractions of a second.
+        /// With and without fractions of a second; `nil` for what is of neither form, which the caller refuses.
         private static func date(_ text: String) -> Date? {
             let precise = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
             return (try? precise.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text))

@@ -20,6 +20,21 @@ struct OwnVolumes {
         // A bind mount has the number of the filesystem that it shows.
         let trees = Set(mounts.filter { $0.mountPoint == tree.string && $0.isFuse }.map(\.deviceNumber))
         var mountPoints: Set<String> = []
+        // In a namespace that was copied, what lies on a volume may be listed before the volume's own mount.
+        var knownCount = -1
+        while knownCount != mountPoints.count {
+            knownCount = mountPoints.count
+            mountPoints = try Self.mountPoints(besides: mountPoints, tree, trees, mounts, files, blockDevice)
+        }
+        self.mountPoints = mountPoints
+    }
+
+    private static func mountPoints(
+        besides known: Set<String>, _ tree: FilePath, _ trees: Set<DeviceNumber>, _ mounts: [MountInfo],
+        _ files: (DeviceNumber) throws(Errno) -> [FilePath],
+        _ blockDevice: (_ source: String) throws(Errno) -> DeviceNumber?
+    ) throws(Errno) -> Set<String> {
+        var mountPoints = known
         for mount in mounts {
             var isOwn = mount.mountPoint == tree.string || trees.contains(mount.deviceNumber)
             let device = mount.isUnnamed ? try blockDevice(mount.source) : mount.deviceNumber
@@ -28,7 +43,7 @@ struct OwnVolumes {
             }
             if isOwn { mountPoints.insert(mount.mountPoint) } else { mountPoints.remove(mount.mountPoint) }
         }
-        self.mountPoints = mountPoints
+        return mountPoints
     }
 
     /// Asks the kernel; never for anything that lies on a volume.

@@ -10,7 +10,7 @@ extension Region {
         let source = request.sourceRegion ?? configuration.name
         let destination = request.destinationRegion ?? configuration.name
         for (name, parameter) in [(source, "sourceRegion"), (destination, "destinationRegion")] {
-            guard Self.isRegionName(name) else { throw StorageError.unknownRegion(name, parameter) }
+            try checkRegionName(name, parameter)
         }
         let text = request.description ?? "[Copied \(request.sourceSnapshotID) from \(source)]"
         try SnapshotLimits.checkDescription(text)
@@ -50,11 +50,4 @@ extension Region {
     }
 
     /// Any name of AWS's form is that of an emulated region: it begins with its first snapshot.
-    private static func isRegionName(_ name: String) -> Bool {
-        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
-        return parts.count >= 3 && name.count <= 64
-            && parts.allSatisfy { part in
-                !part.isEmpty && part.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber) }
-            }
-    }
 }

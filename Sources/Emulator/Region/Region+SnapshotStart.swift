@@ -145,11 +145,12 @@ extension Region {
     func endSnapshotWork() async {
         // Some may have begun since it was told before.
         cancelSnapshotWork()
+        // What it gives up becomes a job.
+        _ = await work.preparation?.result
         await finishHydrations()
         for job in work.jobs.values { await job.value }
         await finishSnapshotTasks()
         await work.sweep?.value
         await work.removal?.value
-        _ = await work.preparation?.result
     }
 }

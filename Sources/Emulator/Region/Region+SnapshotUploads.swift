@@ -183,8 +183,9 @@ extension Region {
 
     /// Those whose blocks could not be held, but for those that are sealed, which have a job.
     func giveUpUnreadable() async {
-        for (id, upload) in work.uploads {
-            guard let loss = upload.loss else { continue }
+        for id in work.uploads.keys {
+            // While one was given up, another may have been ended by somebody else.
+            guard let upload = work.uploads[id], let loss = upload.loss else { continue }
             work.uploads[id] = nil
             logger.error("\(id) is given up: \(loss)")
             await giveUp(id, upload, "\(loss)")

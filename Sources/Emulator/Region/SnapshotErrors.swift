@@ -21,12 +21,6 @@ extension StorageError {
         snapshotNameTaken(name, by: holder.id, in: holder.region)
     }
 
-    static func unknownRegion(_ name: String, _ parameter: String) -> Self {
-        Self(
-            .invalidParameterValue, "Value (\(name)) for parameter \(parameter) is invalid.",
-            advice: "use a region's name, such as eu-west-1")
-    }
-
     static func tooManyPending(_ volume: VolumeRecord) -> Self {
         let limit = SnapshotLimits.pending(of: volume.specification.type)
         return Self(

@@ -127,6 +127,8 @@ enum ScratchVolume {
     static func with<Result>(
         zone: ZoneName, _ session: Session, _ body: (FilePath) throws -> Result
     ) throws -> Result {
+        // A call that is given up would leave the volume behind.
+        let session = session.interruptible(by: nil)
         let volume = try session.call(
             Ebb.CreateHostVolume.self, HostVolumeRequest(zone: zone, sizeGiB: 1, type: .local),
             doing: "making a volume to measure this machine"

@@ -30,17 +30,33 @@ extension Session {
         while task.state == .active {
             line.show(task)
             if try !waitUntilReadable([signals.descriptor], timeout: .milliseconds(100)).isEmpty {
-                _ = try call(Ebb.CancelSnapshotTask.self, .init(id: task.id), doing: what, isShown: false)
+                try cancel(task, doing: what)
                 // Only now: a daemon that does not answer is not waited for.
                 _ = try signals.next()
             }
-            let found = try call(
-                Ebb.DescribeSnapshotTasks.self, .init(ids: [task.id]), doing: what, isShown: false
-            ).tasks
-            guard let now = found.first else { throw StorageError(.internalError, "The daemon forgot \(task.id)") }
-            task = now
+            do {
+                task = try described(task, doing: what)
+            } catch {
+                // A signal may have ended this call, and then the task shall end too.
+                if try !waitUntilReadable([signals.descriptor], timeout: .zero).isEmpty {
+                    try cancel(task, doing: what)
+                }
+                throw error
+            }
         }
         return task
+    }
+
+    private func described(_ task: SnapshotTask, doing what: String) throws -> SnapshotTask {
+        let found = try call(
+            Ebb.DescribeSnapshotTasks.self, .init(ids: [task.id]), doing: what, isShown: false
+        ).tasks
+        guard let now = found.first else { throw StorageError(.internalError, "The daemon forgot \(task.id)") }
+        return now
+    }
+
+    private func cancel(_ task: SnapshotTask, doing what: String) throws {
+        _ = try call(Ebb.CancelSnapshotTask.self, .init(id: task.id), doing: what, isShown: false)
     }
 
     private static func cancelled(_ what: String, _ task: SnapshotTask) -> String {
