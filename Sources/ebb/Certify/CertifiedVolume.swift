@@ -123,6 +123,8 @@ struct CertifiedVolume {
 
 /// A volume without limits, to see what this machine carries.
 enum ScratchVolume {
+    private static let removalAttempts = 4
+
     /// Makes it, attaches it, and removes it whatever becomes of `body`, which is given its path.
     static func with<Result>(
         zone: ZoneName, _ session: Session, _ body: (FilePath) throws -> Result
@@ -147,8 +149,18 @@ enum ScratchVolume {
         return try CertifiedVolume.place(of: attachment.device, location, session).path
     }
 
+    /// A busy disk may take longer to forget a gibibyte than the daemon waits for it. What was begun goes on there, so
+    /// asking again finds it further, or done.
     private static func remove(_ volume: VolumeID, _ session: Session) throws(StorageError) {
-        _ = try session.call(
-            Ebb.RemoveHostVolume.self, .init(volume: .id(volume), force: true), doing: "removing \(volume)")
+        for attempt in 1...removalAttempts {
+            do throws(StorageError) {
+                _ = try session.call(
+                    Ebb.RemoveHostVolume.self, .init(volume: .id(volume), force: true), doing: "removing \(volume)")
+                return
+            } catch {
+                if attempt > 1, error.code == .volumeNotFound { return }
+                guard error.code == .deadlineExceeded, attempt < removalAttempts else { throw error }
+            }
+        }
     }
 }
