@@ -32,25 +32,24 @@ public struct DockerPlugin: Sendable {
     /// - Parameters:
     ///   - name: what users write after `--driver`, and the socket's name.
     ///   - zone: where volumes go that name no zone: the instance's own.
-    ///   - allowsAnonymousVolumes: whether `docker run -v /path` may make a volume.
     public init(
-        name: String, volumes: VolumeManager, zone: ZoneName, allowsAnonymousVolumes: Bool = true,
+        name: String, volumes: VolumeManager, zone: ZoneName, policy: DockerPolicy = DockerPolicy(),
         clock: any Clock, logger: Logger
     ) {
         self.init(
-            name: name, anyVolumes: volumes, zone: zone, allowsAnonymousVolumes: allowsAnonymousVolumes,
+            name: name, anyVolumes: volumes, zone: zone, policy: policy,
             clock: clock, logger: logger)
     }
 
     init(
-        name: String, anyVolumes: any DockerVolumes, zone: ZoneName, allowsAnonymousVolumes: Bool = true,
+        name: String, anyVolumes: any DockerVolumes, zone: ZoneName, policy: DockerPolicy = DockerPolicy(),
         clock: any Clock, logger: Logger
     ) {
         var logger = logger
         logger[metadataKey: "plugin"] = "\(name)"
         self.logger = logger
         driver = VolumeDriver(
-            service: name, volumes: anyVolumes, zone: zone, allowsAnonymousVolumes: allowsAnonymousVolumes,
+            service: name, volumes: anyVolumes, zone: zone, policy: policy,
             clock: clock, logger: logger)
     }
 

@@ -27,7 +27,7 @@ struct VolumeDriver: Sendable {
     let service: String
     let volumes: any DockerVolumes
     let zone: ZoneName
-    let allowsAnonymousVolumes: Bool
+    let policy: DockerPolicy
     let clock: any Clock
     let logger: Logger
 
@@ -86,12 +86,13 @@ struct VolumeDriver: Sendable {
     private func create(_ message: CreateMessage) async throws -> Data {
         let name = message.name
         try VolumeName.validate(name)
-        if VolumeName.isAnonymous(name) && !allowsAnonymousVolumes {
+        if VolumeName.isAnonymous(name) && !policy.allowsAnonymousVolumes {
             throw StorageError(
                 .invalidParameterValue, "Volumes without a name are refused by the setting anonymousVolumes",
                 advice: "give the volume a name: -v NAME:/path")
         }
         let options = try CreateOptions(parsing: message.options ?? [:])
+        guard try isToBeDone(policy.create, "dockerCreate", name) else { return try encode(ErrorAnswer()) }
         let volume = try await limited(.create, "creating volume \(name)") {
             try await volumes.sound(try await createOnce(options, name: name).volume)
         }
@@ -101,6 +102,19 @@ struct VolumeDriver: Sendable {
                 metadata: ["volume": "\(name)", "asked": "\(requested)", "made": "\(volume.sizeGiB) GiB"])
         }
         return try encode(ErrorAnswer())
+    }
+
+    private func isToBeDone(_ call: DockerPolicy.Call, _ setting: String, _ name: String) throws -> Bool {
+        switch call {
+        case .allow: return true
+        case .refuse:
+            throw StorageError(
+                .unsupportedOperation, "Volume '\(name)' is left as it is, as the setting \(setting) says",
+                advice: "use the ebb command")
+        case .ignore:
+            logger.notice("answered, and not done", metadata: ["volume": "\(name)", "setting": "\(setting)"])
+            return false
+        }
     }
 
     /// Podman, and dockerd on a second plugin name, may ask for what exists. The same again is no error, also when what it
@@ -174,6 +188,7 @@ struct VolumeDriver: Sendable {
     /// dockerd asks only when it knows of no container with the volume, so its own references do not count.
     private func remove(_ name: String, _ caller: Incarnation) async throws -> Data {
         let reference = try VolumeName.reference(name)
+        guard try isToBeDone(policy.remove, "dockerRemove", name) else { return try encode(ErrorAnswer()) }
         try await limited(.remove, "removing volume \(name)") { [volumes] in
             try await volumes.remove(reference, force: false, engine: caller)
         }

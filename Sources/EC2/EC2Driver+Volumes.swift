@@ -120,7 +120,7 @@ extension EC2Driver {
                 try await copy(source, request, token, specification)
             } else {
                 try await client.send(
-                    CreateVolume(request, token: token, specification), on: request.snapshotID)
+                    CreateVolume(request, token: token, key: volumeKey, specification), on: request.snapshotID)
             }
         // A copy may take long, and its maker need not wait.
         return request.sourceVolumeID == nil ? try await whenMade(VolumeID(item.volumeId)) : translator.volume(item)
@@ -235,10 +235,11 @@ extension Volume {
 }
 
 extension CreateVolume {
-    init(_ request: CreateVolumeRequest, token: String, _ tags: [TagSpecification]) {
+    init(_ request: CreateVolumeRequest, token: String, key: String? = nil, _ tags: [TagSpecification]) {
         self.init(
-            availabilityZone: request.zone.rawValue, clientToken: token, encrypted: request.isEncrypted ? true : nil,
-            iops: request.iops, multiAttachEnabled: request.isMultiAttachEnabled ? true : nil, size: request.sizeGiB,
+            availabilityZone: request.zone.rawValue, clientToken: token,
+            encrypted: request.isEncrypted || key != nil ? true : nil, iops: request.iops, kmsKeyId: key,
+            multiAttachEnabled: request.isMultiAttachEnabled ? true : nil, size: request.sizeGiB,
             snapshotId: request.snapshotID?.rawValue, tagSpecification: tags, throughput: request.throughputMiBps,
             volumeInitializationRate: request.volumeInitializationRateMiBps, volumeType: request.type?.name)
     }

@@ -20,6 +20,8 @@ public final class EC2Driver: StorageDriver {
     let instanceBatches: DescribeBatches<InstanceItem>
     /// Where snapshots lie that this driver copied to other regions: their ids do not tell.
     let regionsOfCopies = Mutex<[SnapshotID: String]>([:])
+    /// What every new volume is encrypted with; `nil` for what the account prescribes.
+    let volumeKey: String?
     private let access: EC2Access
     private let transport: any WireTransport
 
@@ -34,16 +36,20 @@ public final class EC2Driver: StorageDriver {
     /// EC2's own limit is higher, but moderate calls fail seldom. Source: aws-ebs-csi-driver's batches.
     private static let instancesPerCall = 50
 
-    /// - Parameter scope: what all volumes and snapshots have that it may see; `nil` for all of the account.
+    /// - Parameters:
+    ///   - scope: what all volumes and snapshots have that it may see; `nil` for all of the account.
+    ///   - volumeKey: the KMS key that it encrypts every new volume with, as id, alias or ARN; `nil` for what the account
+    ///     prescribes.
     /// - Throws: `WireError.invalidEndpoint`.
     public init(
-        _ access: EC2Access, scope: EC2Scope? = nil, transport: any WireTransport, clock: any Clock,
-        random: any RandomSource
+        _ access: EC2Access, scope: EC2Scope? = nil, volumeKey: String? = nil, transport: any WireTransport,
+        clock: any Clock, random: any RandomSource
     ) throws(WireError) {
         let client = try EC2Client(access, transport: transport, clock: clock, random: random)
         let limits = access.limits
         self.client = client
         self.access = access
+        self.volumeKey = volumeKey
         self.transport = transport
         translator = Translator(region: access.region, scope: scope)
         patience = Patience(limits: limits, clock: clock, random: random)

@@ -10,6 +10,8 @@ public struct HostSettings: Hashable, Sendable, Codable {
     public var fsType: String
     /// As `mount -o` takes them; for mounts and volumes that name none. `nil` leaves it to the filesystem.
     public var mountOptions: String?
+    /// The directory within a volume that its users get, such as `/data`, made where it is missing; `nil` for all of it.
+    public var volumeRootPath: String?
     /// How long a volume stays mounted after Docker's last reference to it has gone. `docker run` mounts twice
     /// (copy-up, then start), and each round would otherwise attach and detach.
     public var linger: Duration
@@ -41,7 +43,8 @@ public struct HostSettings: Hashable, Sendable, Codable {
 
     public init(
         stateDirectory: String = "/var/lib/ebb", deviceDirectory: String = "/dev", fsType: String = "ext4",
-        mountOptions: String? = nil, linger: Duration = .seconds(3), inUseWait: Duration = .seconds(4),
+        mountOptions: String? = nil, volumeRootPath: String? = nil, linger: Duration = .seconds(3),
+        inUseWait: Duration = .seconds(4),
         operationDeadline: Duration = .seconds(110), commandDeadline: Duration = .seconds(30),
         formatDeadline: Duration = .seconds(90), freezeDeadline: Duration = .seconds(60),
         freezeLimit: Duration = .seconds(10), guardianProgram: [String] = ["/proc/self/exe", "guard-frozen"],
@@ -52,6 +55,7 @@ public struct HostSettings: Hashable, Sendable, Codable {
         self.deviceDirectory = deviceDirectory
         self.fsType = fsType
         self.mountOptions = mountOptions
+        self.volumeRootPath = volumeRootPath
         self.linger = linger
         self.inUseWait = inUseWait
         self.operationDeadline = operationDeadline
@@ -71,9 +75,16 @@ public struct HostSettings: Hashable, Sendable, Codable {
     public func validate() throws(StorageError) {
         _ = try FileSystemType(validating: fsType)
         if let mountOptions { try VolumeManager.validate(mountOptions: mountOptions) }
+        if let volumeRootPath, !volumeRootPath.hasPrefix("/") || volumeRootPath.split(separator: "/").contains("..") {
+            throw StorageError(
+                .invalidParameterValue, "The root path '\(volumeRootPath)' leads out of the volume",
+                advice: "name a directory within it, such as /data")
+        }
     }
 
     /// Where volumes are mounted, each under its name.
     public var mountRoot: String { stateDirectory + "/mounts" }
+    /// Where the users of a volume find it that is mounted at `mountPoint`.
+    func userPath(at mountPoint: String) -> String { mountPoint + (volumeRootPath ?? "") }
     var referencesPath: String { stateDirectory + "/references.json" }
 }

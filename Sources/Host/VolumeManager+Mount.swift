@@ -37,12 +37,14 @@ extension VolumeManager {
         let attachment = try await attachForMount(volume, preempt: options.preempt || settings.preempt)
         let device = try await ensureDevice(attachment)
         try await growDevice(device, of: volume)
-        let path = try await ensureMounted(volume, device, options)
+        let mountPoint = try await ensureMounted(volume, device, options)
+        let path = settings.userPath(at: mountPoint)
+        if path != mountPoint { try machine.makeMountPoint(path) }
         let mounted = MountedVolume(
             volume: try await region.volume(.id(volume.id)), path: path, device: attachment.device)
         // Last, for a mount that fails is not unmounted by anybody.
         try store.update { book in
-            book[volume.id]?.mountPoint = path
+            book[volume.id]?.mountPoint = mountPoint
             book.addReference(volume.id, holder)
         }
         return mounted

@@ -101,7 +101,8 @@ public final class VolumeManager: Sendable {
         guard let attachment = attachmentHere(volume) else { return HostVolume(volume: volume) }
         var path: String?
         if let number = store.current[volume.id]?.device?.number {
-            path = mounts.first { $0.deviceNumber == number && isManaged($0) }?.mountPoint
+            path = mounts.first { $0.deviceNumber == number && isManaged($0) }
+                .map { settings.userPath(at: $0.mountPoint) }
         }
         return HostVolume(volume: volume, mountPath: path, device: attachment.device)
     }

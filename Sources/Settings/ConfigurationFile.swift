@@ -1,151 +1,117 @@
 import Platform
 import SystemPackage
 
-/// Reads `config.yml`: the flat part of YAML that settings need.
-///
-/// One `key: value` a line; values plain or in quotes; lists as `[a, b]` or as lines of `- a`; comments.
-/// Whatever else YAML has (nested maps, anchors, folded text) is refused with its line. A whole YAML library
-/// would bring Foundation and its Unicode tables into every start of the command line. Text of a line is never
-/// repeated in an error, since it may be a secret that stands in the wrong place.
-enum ConfigurationFile {
-    typealias Entries = [Setting: (text: String, origin: Origin)]
+/// What `config.yml` sets: by the settings' own names, or by those of REX-Ray's file.
+struct ConfigurationFile {
+    private(set) var entries: [Setting: (text: String, origin: Origin)] = [:]
+    /// What has no effect, each a line with its place.
+    private(set) var notices: [String] = []
 
-    static func read(at path: String, mustExist: Bool) throws(SettingsError) -> Entries {
+    private let path: String
+    /// How strong the word is that set each, and where it stands; the lowest is the strongest.
+    private var ranks: [Setting: Int] = [:]
+    private var modules: [String: REXRayModule] = [:]
+
+    static func read(at path: String, mustExist: Bool) throws(SettingsError) -> ConfigurationFile {
         let bytes: [UInt8]
         do {
             bytes = try readFile(FilePath(path))
         } catch  where error == .noSuchFileOrDirectory && !mustExist {
-            return [:]
+            return ConfigurationFile(path: path)
         } catch {
             throw SettingsError("\(path): the configuration file cannot be read: \(error)")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SettingsError("\(path): the configuration file is not UTF-8 text")
         }
-        return try parse(text, path: path)
+        var file = ConfigurationFile(path: path)
+        let entries = try ConfigurationReader.entries(of: text, file: path)
+        for entry in entries { try file.take(entry) }
+        if let first = entries.first(where: { REXRayKey.ownRoots.contains($0.path[0].lowercased()) }) {
+            file.completeREXRay(line: first.line)
+        }
+        return file
     }
 
-    static func parse(_ text: String, path: String) throws(SettingsError) -> Entries {
-        var parser = Parser(path: path)
-        var line = 0
-        for content in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            line += 1
-            try parser.take(content.last == "\r" ? content.dropLast() : content, line: line)
-        }
-        return try parser.finish()
+    private init(path: String) {
+        self.path = path
     }
 
-    private struct Parser {
-        let path: String
-        private var entries: Entries = [:]
-        /// The key whose list is being read, with the words so far.
-        private var openList: (setting: Setting, words: [String], line: Int)?
-
-        init(path: String) {
-            self.path = path
+    private mutating func take(_ entry: ConfigurationEntry) throws(SettingsError) {
+        let key = entry.path.joined(separator: ".")
+        if entry.path.count == 1, let setting = Setting.named(key) { return try set(setting, entry, rank: 0) { $0 } }
+        switch REXRayKey.meaning(of: entry.path) {
+        case .setting(let setting, let rank, let translation):
+            // An empty text is REX-Ray's way to say nothing, except where it means none.
+            if entry.words == [""], setting != .volumeRootPath { return }
+            try set(setting, entry, rank: rank, translation.callAsFunction)
+        case .module(let name, let key): modules[name, default: REXRayModule()].take(key, entry)
+        case .nothing(let reason): notices.append("\(path):\(entry.line): \(key) has no effect: \(reason)")
+        case nil:
+            let known =
+                entry.path.count == 1
+                ? "there are " + Setting.all.map(\.key).joined(separator: ", ") : "REX-Ray has none of that name either"
+            throw problem(entry.line, "unknown setting \(key); \(known)")
         }
+    }
 
-        mutating func take(_ raw: Substring, line: Int) throws(SettingsError) {
-            if raw.contains("\t"), raw.prefix(while: \.isWhitespace).contains("\t") {
-                throw problem(line, "a tab in the indentation; YAML wants blanks")
-            }
-            let content = trimmed(withoutComment(raw))
-            if content.isEmpty || content == "---" { return }
-            if content == "-" || content.hasPrefix("- ") {
-                return try takeItem(trimmed(content.dropFirst()), line: line)
-            }
-            if raw.first == " " { throw problem(line, "an indented line; settings do not nest") }
-            try takeEntry(content, line: line)
+    private mutating func set(
+        _ setting: Setting, _ entry: ConfigurationEntry, rank: Int, _ translate: (String) -> String
+    ) throws(SettingsError) {
+        let isOwnName = entry.path.count == 1 && Setting.named(entry.path[0]) == setting
+        let name = isOwnName ? setting.key : entry.path.joined(separator: ".")
+        if let other = ranks[setting], other <= rank {
+            guard other < rank else { throw problem(entry.line, "\(name) is set twice") }
+            return
         }
+        guard !entry.isList || setting.kind == .list || (!isOwnName && entry.words.count == 1) else {
+            throw problem(entry.line, "\(name) takes one value, not a list")
+        }
+        ranks[setting] = rank
+        let text = entry.words.map(translate).joined(separator: " ")
+        entries[setting] = (text, .file(path: path, line: entry.line))
+    }
 
-        mutating func finish() throws(SettingsError) -> Entries {
-            try closeList()
-            return entries
+    /// What REX-Ray's file says by saying nothing, and Docker's names for its plugins.
+    private mutating func completeREXRay(line: Int) {
+        for (setting, text) in REXRayKey.defaults where entries[setting] == nil {
+            entries[setting] = (text, .file(path: path, line: line))
         }
+        guard ranks[.dockerNames] == nil else { return }
+        let names = modules.sorted { $0.key < $1.key }.compactMap { $0.value.dockerName(under: $0.key) }
+        guard !names.isEmpty else { return }
+        let all = ["ebb"] + names.filter { $0 != "ebb" }
+        entries[.dockerNames] = (all.joined(separator: " "), .file(path: path, line: line))
+    }
 
-        private mutating func takeItem(_ item: String, line: Int) throws(SettingsError) {
-            guard openList != nil else { throw problem(line, "a list item without a key before it") }
-            let word = try scalar(item, line: line)
-            openList?.words.append(word)
-        }
+    private func problem(_ line: Int, _ what: String) -> SettingsError {
+        SettingsError("\(path):\(line): \(what)")
+    }
+}
 
-        private mutating func takeEntry(_ content: String, line: Int) throws(SettingsError) {
-            try closeList()
-            guard let colon = content.firstIndex(of: ":") else {
-                throw problem(line, "not of the form \"key: value\"")
-            }
-            let key = try scalar(trimmed(content[..<colon]), line: line)
-            let rest = content[content.index(after: colon)...]
-            guard rest.isEmpty || rest.first == " " else { throw problem(line, "no blank after \"\(key):\"") }
-            guard let setting = Setting.named(key) else {
-                throw problem(
-                    line, "unknown setting \(key); there are " + Setting.all.map(\.key).joined(separator: ", "))
-            }
-            guard entries[setting] == nil else { throw problem(line, "\(setting.key) is set twice") }
-            try takeValue(trimmed(rest), of: setting, line: line)
-        }
+/// One of the doors that REX-Ray opened.
+private struct REXRayModule {
+    private var type: String?
+    private var host: String?
+    private var isDisabled = false
 
-        private mutating func takeValue(_ value: String, of setting: Setting, line: Int) throws(SettingsError) {
-            if value.isEmpty {
-                openList = (setting, [], line)
-            } else if value.hasPrefix("[") {
-                guard value.hasSuffix("]") else { throw problem(line, "a list that does not end with ]") }
-                var words: [String] = []
-                for item in value.dropFirst().dropLast().split(separator: ",") {
-                    words.append(try scalar(trimmed(item), line: line))
-                }
-                try set(setting, words, line: line)
-            } else {
-                entries[setting] = (try scalar(value, line: line), .file(path: path, line: line))
-            }
+    mutating func take(_ key: String, _ entry: ConfigurationEntry) {
+        let text = entry.words.first ?? ""
+        switch key {
+        case "type": type = text.lowercased()
+        case "host": host = text
+        case "disabled": isDisabled = Setting.Kind.boolean(text) ?? false
+        default: break
         }
+    }
 
-        /// A key with neither value nor items is YAML's null: the default holds.
-        private mutating func closeList() throws(SettingsError) {
-            guard let list = openList else { return }
-            openList = nil
-            if !list.words.isEmpty { try set(list.setting, list.words, line: list.line) }
+    /// The socket's name, or the module's; `nil` for one that is not Docker's.
+    func dockerName(under name: String) -> String? {
+        let isDefault = name == REXRayKey.defaultModule
+        guard !isDisabled, type == "docker" || (type == nil && isDefault) else { return nil }
+        if let host, host.hasSuffix(".sock"), let last = host.split(separator: "/").last {
+            return String(last.dropLast(".sock".count))
         }
-
-        private mutating func set(_ setting: Setting, _ words: [String], line: Int) throws(SettingsError) {
-            guard setting.kind == .list else { throw problem(line, "\(setting.key) takes one value, not a list") }
-            entries[setting] = (words.joined(separator: " "), .file(path: path, line: line))
-        }
-
-        private func scalar(_ text: String, line: Int) throws(SettingsError) -> String {
-            guard let first = text.first else { return "" }
-            if first == "\"" || first == "'" {
-                guard text.count >= 2, text.last == first else { throw problem(line, "a quote that is not closed") }
-                let inner = text.dropFirst().dropLast()
-                if first == "\"", inner.contains("\\") { throw problem(line, "escapes; use single quotes instead") }
-                return first == "'"
-                    ? inner.split(separator: "''", omittingEmptySubsequences: false).joined(separator: "'")
-                    : String(inner)
-            }
-            if "{}[]&*!|>%@`".contains(first) { throw problem(line, "a value that starts with \(first); quote it") }
-            return text
-        }
-
-        /// Without what follows a `#` at the start or after a blank, outside quotes.
-        private func withoutComment(_ line: Substring) -> Substring {
-            var quote: Character?
-            var previous: Character = " "
-            for index in line.indices {
-                let character = line[index]
-                if let open = quote {
-                    if character == open { quote = nil }
-                } else if character == "#", previous.isWhitespace {
-                    return line[..<index]
-                } else if character == "\"" || character == "'", !previous.isLetter, !previous.isNumber {
-                    quote = character
-                }
-                previous = character
-            }
-            return line
-        }
-
-        private func problem(_ line: Int, _ what: String) -> SettingsError {
-            SettingsError("\(path):\(line): \(what)")
-        }
+        return isDefault ? "rexray" : name
     }
 }

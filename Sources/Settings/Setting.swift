@@ -22,6 +22,8 @@ public struct Setting: Sendable, Hashable {
         case text
         /// Text that may be empty, which means "none".
         case optionalText
+        /// The same, which is shown to nobody, and not taken from a command line, where all could read it.
+        case secret
         case choice([String])
         case integer(ClosedRange<Int>)
         /// A whole number, or empty for "none".
@@ -138,6 +140,17 @@ extension Setting {
     public static let anonymousVolumes = Setting(
         key: "anonymousVolumes", variable: "EBB_ANONYMOUS_VOLUMES", kind: .choice(["allow", "refuse"]),
         fallback: .value("allow"), summary: "Whether `docker run -v /path`, without a name, may make a volume.")
+    public static let dockerCreate = Setting(
+        key: "dockerCreate", variable: "EBB_DOCKER_CREATE", kind: .choice(["allow", "refuse", "ignore"]),
+        fallback: .value("allow"),
+        summary: "Whether `docker volume create` makes a volume: `ignore` answers as if it had.")
+    public static let dockerRemove = Setting(
+        key: "dockerRemove", variable: "EBB_DOCKER_REMOVE", kind: .choice(["allow", "refuse", "ignore"]),
+        fallback: .value("allow"),
+        summary: "Whether `docker volume rm` deletes a volume: `ignore` answers as if it had.")
+    public static let volumeRootPath = Setting(
+        key: "volumeRootPath", variable: "EBB_VOLUME_ROOT_PATH", kind: .optionalPath, fallback: .value(""),
+        summary: "The directory within each volume that is used, such as /data; empty for all of it.")
     public static let mountPreempt = Setting(
         key: "mountPreempt", variable: "EBB_MOUNT_PREEMPT", kind: .boolean, fallback: .value("false"),
         summary: "Whether mounting takes a volume from another instance that holds it.")
@@ -190,6 +203,15 @@ extension Setting {
     public static let ec2Profile = Setting(
         key: "ec2Profile", variable: "EBB_EC2_PROFILE", kind: .optionalText, fallback: .value(""),
         summary: "The profile of AWS' shared files that EC2 is asked with; empty for AWS' own settings.")
+    public static let ec2KmsKey = Setting(
+        key: "ec2KmsKey", variable: "EBB_EC2_KMS_KEY", kind: .optionalText, fallback: .value(""),
+        summary: "The KMS key that every new volume in EC2 is encrypted with; empty for what the account prescribes.")
+    public static let awsAccessKey = Setting(
+        key: "awsAccessKey", variable: "EBB_AWS_ACCESS_KEY", kind: .secret, fallback: .value(""),
+        summary: "The id of the access key that EC2 is asked with; empty for AWS' own settings.")
+    public static let awsSecretKey = Setting(
+        key: "awsSecretKey", variable: "EBB_AWS_SECRET_KEY", kind: .secret, fallback: .value(""),
+        summary: "The secret that belongs to `awsAccessKey`.")
     public static let ec2Tag = Setting(
         key: "ec2Tag", variable: "EBB_EC2_TAG", kind: .optionalText, fallback: .value(""),
         summary: "KEY=VALUE: the tag of all that this daemon makes in EC2, and sees there; empty for all volumes.")
@@ -206,10 +228,11 @@ extension Setting {
         home, stateDirectory, runDirectory, logDirectory, socket, dockerDirectory, dockerNames, metricsSocket,
         metricsPort, deviceDirectory,
         driver, region, zones, zone, instance, instanceType, performance, volumeLimits, volumeSizeGiB, volumeType,
-        volumeIops, fsType, mountOptions, anonymousVolumes, mountPreempt, detachLinger, attachTimeout, modifyingTime,
+        volumeIops, fsType, mountOptions, anonymousVolumes, dockerCreate, dockerRemove,
+        volumeRootPath, mountPreempt, detachLinger, attachTimeout, modifyingTime,
         optimizingTime, modificationRate, firstTouchLatency, snapshotInterval, fastRestoreEnablingTime,
         fastRestoreOptimizingTime, fastRestoreDisablingTime, s3Endpoint, s3Region, s3Authorities, ec2Endpoint,
-        ec2Profile, ec2Tag, logLevel, lanes,
+        ec2Profile, awsAccessKey, awsSecretKey, ec2KmsKey, ec2Tag, logLevel, lanes,
     ]
 
     /// The setting of that key, in any case.

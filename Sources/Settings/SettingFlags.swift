@@ -18,6 +18,11 @@ public struct SettingFlags: Sendable {
             let (name, inline) = Self.split(argument)
             let isConfiguration = name == "-c" || name.lowercased() == "--config"
             let setting = Self.setting(of: name)
+            if let setting, setting.kind == .secret {
+                throw SettingsError(
+                    "\(name): what stands in a command line can be read by all; set \(setting.key) in the "
+                        + "configuration file, or \(setting.variable)", isUsage: true)
+            }
             guard isConfiguration || setting != nil else {
                 rest.append(argument)
                 continue

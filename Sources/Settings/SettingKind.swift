@@ -23,7 +23,7 @@ extension Setting.Kind {
         case .path: text.hasPrefix("/") && text.contains { $0 != "/" } ? withoutTrailingSlashes(text) : nil
         case .optionalPath: text.isEmpty || text.hasPrefix("/") ? withoutTrailingSlashes(text) : nil
         case .text: text.isEmpty ? nil : text
-        case .optionalText: text
+        case .optionalText, .secret: text
         case .choice(let words): words.first { $0 == text.lowercased() }
         case .integer(let range): Int(text).flatMap { range.contains($0) ? String($0) : nil }
         case .optionalInteger(let range):
@@ -41,7 +41,7 @@ extension Setting.Kind {
         case .path: "an absolute path"
         case .optionalPath: "empty or an absolute path"
         case .text: "given"
-        case .optionalText: "text"
+        case .optionalText, .secret: "text"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .optionalInteger(let range): "empty or a whole number from \(range.lowerBound) to \(range.upperBound)"

@@ -16,10 +16,15 @@ public struct Settings: Sendable {
         /// In the form that the setting's kind prescribes.
         public let text: String
         public let origin: Origin
+
+        /// The text for people: of a secret only that there is one.
+        public var shown: String { setting.kind == .secret && !text.isEmpty ? "******" : text }
     }
 
     /// The configuration file that was asked for or would be read by default.
     public let configurationFile: String
+    /// What the file says without effect, each a line with its place.
+    public let notices: [String]
     private var values: [Setting: Value] = [:]
 
     /// - Parameters:
@@ -40,16 +45,18 @@ public struct Settings: Sendable {
         var home = ""
         if let (text, origin) = explicit(.home) { home = try Setting.home.canonical(text, origin: origin) }
         let path = named ?? home + "/etc/ebb/config.yml"
-        var settings = Settings(configurationFile: path)
         let file = try ConfigurationFile.read(at: path, mustExist: named != nil)
+        var settings = Settings(configurationFile: path, notices: file.notices)
         for setting in Setting.all {
-            let (text, origin) = explicit(setting) ?? file[setting] ?? (settings.fallback(of: setting), .builtIn)
+            let (text, origin) =
+                explicit(setting) ?? file.entries[setting] ?? (settings.fallback(of: setting), .builtIn)
             let canonical = try setting.canonical(text, origin: origin)
             settings.values[setting] = Value(setting: setting, text: canonical, origin: origin)
         }
         // EC2 knows its zones itself.
         if settings.driver == .emulator { try settings.placeZones() }
         try settings.checkTag()
+        try settings.checkAccessKey()
         return settings
     }
 
@@ -62,8 +69,9 @@ public struct Settings: Sendable {
     /// Every value, in the order of `Setting.all`.
     public var all: [Value] { Setting.all.map { self[$0] } }
 
-    private init(configurationFile: String) {
+    private init(configurationFile: String, notices: [String]) {
         self.configurationFile = configurationFile
+        self.notices = notices
     }
 
     /// `home` and `runDirectory` stand before whatever falls back to them in `Setting.all`.
@@ -96,6 +104,14 @@ public struct Settings: Sendable {
         guard value.text.isEmpty || ec2Tag.map({ !$0.key.isEmpty }) == true else {
             throw SettingsError("\(value.origin.place): ec2Tag is \(quoted(value.text)), but must be KEY=VALUE")
         }
+    }
+
+    private func checkAccessKey() throws(SettingsError) {
+        let (id, secret) = (self[.awsAccessKey], self[.awsSecretKey])
+        guard id.text.isEmpty != secret.text.isEmpty else { return }
+        let (given, missing) = id.text.isEmpty ? (secret, id) : (id, secret)
+        throw SettingsError(
+            "\(given.origin.place): \(given.setting.key) is set without \(missing.setting.key): set both, or neither")
     }
 
     private mutating func replace(_ setting: Setting, with text: String) {

@@ -39,6 +39,12 @@ extension Settings {
     /// `nil` for the filesystem's own.
     public var mountOptions: String? { self[.mountOptions].text.isEmpty ? nil : self[.mountOptions].text }
     public var allowsAnonymousVolumes: Bool { self[.anonymousVolumes].text == "allow" }
+    /// `allow`, `refuse` or `ignore`.
+    public var dockerCreate: String { self[.dockerCreate].text }
+    /// `allow`, `refuse` or `ignore`.
+    public var dockerRemove: String { self[.dockerRemove].text }
+    /// `nil` for all of a volume.
+    public var volumeRootPath: String? { self[.volumeRootPath].text.isEmpty ? nil : self[.volumeRootPath].text }
     public var mountPreempt: Bool { self[.mountPreempt].text == "true" }
     public var detachLinger: Duration { duration(.detachLinger) }
     public var attachTimeout: Duration { duration(.attachTimeout) }
@@ -59,6 +65,12 @@ extension Settings {
     public var ec2Endpoint: String? { self[.ec2Endpoint].text.isEmpty ? nil : self[.ec2Endpoint].text }
     /// `nil` for what AWS' own settings say.
     public var ec2Profile: String? { self[.ec2Profile].text.isEmpty ? nil : self[.ec2Profile].text }
+    /// `nil` for what AWS' own settings say.
+    public var awsAccessKey: (id: String, secret: String)? {
+        self[.awsAccessKey].text.isEmpty ? nil : (self[.awsAccessKey].text, self[.awsSecretKey].text)
+    }
+    /// `nil` for what the account prescribes.
+    public var ec2KmsKey: String? { self[.ec2KmsKey].text.isEmpty ? nil : self[.ec2KmsKey].text }
     /// `nil` for none.
     public var ec2Tag: (key: String, value: String)? {
         let parts = self[.ec2Tag].text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,3 +1,4 @@
+import DockerPlugin
 import Driver
 import Host
 import Platform
@@ -51,10 +52,18 @@ struct DaemonPlan: Sendable {
             uniquingKeysWith: { first, _ in first })
     }
 
+    var dockerPolicy: DockerPolicy {
+        DockerPolicy(
+            allowsAnonymousVolumes: settings.allowsAnonymousVolumes,
+            create: DockerPolicy.Call(rawValue: settings.dockerCreate) ?? .allow,
+            remove: DockerPolicy.Call(rawValue: settings.dockerRemove) ?? .allow)
+    }
+
     var hostSettings: HostSettings {
         HostSettings(
             stateDirectory: settings.stateDirectory.string, deviceDirectory: settings.deviceDirectory.string,
-            fsType: settings.fsType, mountOptions: settings.mountOptions, linger: settings.detachLinger,
+            fsType: settings.fsType, mountOptions: settings.mountOptions,
+            volumeRootPath: settings.volumeRootPath, linger: settings.detachLinger,
             commandDeadline: settings.attachTimeout, preempt: settings.mountPreempt,
             volumeSizeGiB: settings.volumeSizeGiB, volumeType: VolumeType(settings.volumeType),
             volumeIOPS: settings.volumeIops)

@@ -34,6 +34,7 @@ struct EC2World {
                 region: region, endpoint: try identity.endpoint(of: "ec2"), credentials: identity.credentials)
             let driver = try EC2Driver(
                 access, scope: settings.ec2Tag.map { EC2Scope(key: $0.key, value: $0.value) },
+                volumeKey: settings.ec2KmsKey,
                 transport: HTTPTransport(proxies: try ProxySettings(environment: environment)), clock: clock,
                 random: random)
             let instance = try await instanceID(identity)
@@ -53,6 +54,7 @@ struct EC2World {
         var endpoint: Endpoint?
         if let text = settings.ec2Endpoint { endpoint = try Endpoint(text) }
         return AWSIdentity.Explicit(
+            credentials: settings.awsAccessKey.map { AWSCredentials(accessKeyID: $0.id, secretAccessKey: $0.secret) },
             profile: settings.ec2Profile, region: isSet(.region) ? settings.region : nil, endpoint: endpoint)
     }
 

@@ -71,6 +71,7 @@ extension DaemonCommand {
         if let inheritance {
             try WorkerMain(plan: plan, inheritance: Inheritance(argument: inheritance), logger: logger).run()
         } else {
+            for notice in plan.settings.notices { logger.notice("\(notice)") }
             var supervisor = try Supervisor(plan: plan, logger: logger)
             let code = try supervisor.run()
             if code != 0 { throw ExitCode(code) }

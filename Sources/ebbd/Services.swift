@@ -153,7 +153,7 @@ struct Services {
                 group.addTask {
                     try await DockerPlugin(
                         name: name, volumes: volumes, zone: instance.zone,
-                        allowsAnonymousVolumes: plan.settings.allowsAnonymousVolumes, clock: clock, logger: logger
+                        policy: plan.dockerPolicy, clock: clock, logger: logger
                     ).serve(FileDescriptor(rawValue: listener))
                 }
             }

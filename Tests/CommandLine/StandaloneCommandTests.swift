@@ -102,7 +102,8 @@ import Testing
 
     @Test func `adapter types lists the drivers`() async throws {
         try await withRunner { commands async throws in
-            let expected = Output(output: "Storage Driver: emulator\nStorage Driver: linux\nStorage Driver: docker\n")
+            let names = ["emulator", "ec2", "linux", "docker"]
+            let expected = Output(output: names.map { "Storage Driver: \($0)\n" }.joined())
             #expect(try await commands.rexray("adapter types") == expected)
             #expect(try await commands.ebb("adapter") == expected)
         }
@@ -123,8 +124,9 @@ import Testing
         try await withRunner { commands async throws in
             try FileManager.default.createDirectory(
                 atPath: commands.home.appending("etc/ebb").string, withIntermediateDirectories: true)
-            try "fsType: xfs\nmountOptions: noatime,nodiratime x\n".write(
-                toFile: commands.home.appending("etc/ebb/config.yml").string, atomically: true, encoding: .utf8)
+            try "fsType: xfs\nmountOptions: noatime,nodiratime x\naws: {accessKey: id9f2c, secretKey: hush9f2c}\n"
+                .write(
+                    toFile: commands.home.appending("etc/ebb/config.yml").string, atomically: true, encoding: .utf8)
             let lines = try await commands.ebb("env --log-level=debug").output.split(separator: "\n")
             func origin(_ assignment: String) -> Substring? {
                 lines.first { $0.hasPrefix(assignment + " ") }?.split(separator: "# ").last
@@ -132,6 +134,11 @@ import Testing
             #expect(origin("EBB_HOME=HOME") == "environment EBB_HOME")
             #expect(origin("EBB_FS_TYPE=xfs") == "HOME/etc/ebb/config.yml")
             #expect(origin("EBB_MOUNT_OPTIONS='noatime,nodiratime x'") == "HOME/etc/ebb/config.yml")
+            #expect(origin("# EBB_AWS_SECRET_KEY='******'") == "HOME/etc/ebb/config.yml")
+            for format in ["", " -f json", " -f yml", " -f table", " --template '{{.Value}}'"] {
+                let output = try await commands.ebb("env" + format).output
+                #expect(output.contains("******") && !output.contains("9f2c"), "\(output)")
+            }
             #expect(origin("EBB_LOG_LEVEL=debug") == "flag --loglevel")
             #expect(origin("EBB_REGION=us-east-1") == "default")
         }

@@ -4,6 +4,12 @@ import RPC
 import TestSupport
 import Testing
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// The daemon as an instance of EC2, which is a server of moto's here.
 @Suite(.timeLimit(.minutes(4))) struct EC2WorldTests {
     private static let credentials = ["AWS_ACCESS_KEY_ID": "AKIDANYBODY", "AWS_SECRET_ACCESS_KEY": "hush9f2c"]
@@ -23,6 +29,25 @@ import Testing
         let id = answer.output.split(separator: "<instanceId>").dropFirst().first?.split(separator: "<").first
         return String(try #require(id))
     }
+
+    private static let file = """
+        rexray:
+          storageDrivers: [ec2]
+          host: tcp://:7979
+          volume:
+            remove: {disable: true}
+        docker:
+          size: 3
+          volumeType: gp3
+        aws:
+          accessKey: AKIDOFAFILE
+          secretKey: hush9f2c
+          region: us-east-1
+          rexrayTag: lab
+          endpoint: ENDPOINT
+        instance: INSTANCE
+
+        """
 
     private func withEC2(_ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void)
         async throws
@@ -64,6 +89,38 @@ import Testing
             #expect(try await driver.describeVolumes(VolumeQuery(names: ["data", "restored"])).volumes.isEmpty)
             let log = String(decoding: try readFile(daemon.home.appending("ebbd.log")), as: UTF8.self)
             #expect(!log.contains("hush9f2c"), "a secret is in the log")
+        }
+    }
+
+    @Test func whoComesFromREXRayKeepsTheFile() async throws {
+        try await withMotoServer { moto in
+            let instance = try await runInstance(moto)
+            try await withTemporaryDirectory { directory in
+                let file = directory.appending("config.yml").string
+                let text = Self.file.replacing("ENDPOINT", with: moto.endpoint).replacing("INSTANCE", with: instance)
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                try await withDaemon(
+                    arguments: ["-c", file], environment: Self.alone
+                ) { daemon in
+                    let socket = daemon.dockerSockets.appending("rexray.sock")
+                    func docker(_ call: String, _ body: String) async throws -> String {
+                        try await runCommand(
+                            "curl",
+                            ["-sS", "--unix-socket", socket.string, "-d", body, "http://ebb/VolumeDriver.\(call)"]
+                        ).output
+                    }
+                    #expect(try await docker("Create", #"{"Name":"data"}"#) == "{\"Err\":\"\"}\n")
+                    // As the file says, Docker's removing is not done.
+                    #expect(try await docker("Remove", #"{"Name":"data"}"#) == "{\"Err\":\"\"}\n")
+                    let driver = RemoteDriver(
+                        socketPath: daemon.rpcSocket.string, clock: SystemClock(), random: SystemRandom())
+                    let volume = try #require(try await driver.describeVolumes(.all).volumes.first)
+                    #expect(volume.name == "data" && volume.sizeGiB == 3 && volume.type == .gp3)
+                    let log = String(decoding: try readFile(daemon.home.appending("ebbd.log")), as: UTF8.self)
+                    #expect(log.contains("\(file):3: rexray.host has no effect"), "\(log)")
+                    #expect(!log.contains("hush9f2c"), "a secret is in the log")
+                }
+            }
         }
     }
 

@@ -185,7 +185,7 @@ import Testing
             #expect(volumes.requests.last?.tags == ["Name": "named"])
             #expect(try await dockerd.call("/VolumeDriver.Remove", #"{"Name":"\#(name)"}"#).error == "")
         }
-        try await withPlugin(allowsAnonymousVolumes: false) { path, volumes in
+        try await withPlugin(policy: DockerPolicy(allowsAnonymousVolumes: false)) { path, volumes in
             let answer = try await PluginConnection(path).call(
                 "/VolumeDriver.Create", #"{"Name":"\#(name)","Opts":null}"#)
             #expect(answer.status == 500)
@@ -198,6 +198,32 @@ import Testing
             volumes.add(.init(volume: .sample(name)))
             let mount = try await PluginConnection(path).call("/VolumeDriver.Mount", #"{"Name":"\#(name)","ID":"B"}"#)
             #expect(mount.status == 200)
+        }
+    }
+
+    @Test func whatThePolicyRefusesOrIgnoresIsNotDone() async throws {
+        let calls = ["/VolumeDriver.Create", "/VolumeDriver.Remove"]
+        try await withPlugin(policy: DockerPolicy(create: .ignore, remove: .ignore)) { path, volumes in
+            for call in calls {
+                let answer = try await PluginConnection(path).call(call, #"{"Name":"v1","Opts":null}"#)
+                #expect(answer.status == 200)
+                #expect(answer.error == "")
+            }
+            // What cannot be is refused all the same.
+            let bad = try await PluginConnection(path).call(calls[0], #"{"Name":"v1","Opts":{"sizes":"1"}}"#)
+            #expect(bad.status == 500)
+            #expect(volumes.calls.isEmpty)
+        }
+        try await withPlugin(policy: DockerPolicy(create: .refuse, remove: .refuse)) { path, volumes in
+            for (call, setting) in zip(calls, ["dockerCreate", "dockerRemove"]) {
+                let answer = try await PluginConnection(path).call(call, #"{"Name":"v1","Opts":null}"#)
+                #expect(answer.status == 500)
+                #expect(
+                    answer.error
+                        == "Volume 'v1' is left as it is, as the setting \(setting) says (UnsupportedOperation); "
+                        + "use the ebb command")
+            }
+            #expect(volumes.calls.isEmpty)
         }
     }
 

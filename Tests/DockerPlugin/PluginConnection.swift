@@ -79,18 +79,18 @@ struct PluginConnection: Sendable {
 
 /// Serves a plugin on a socket of its own for as long as `body` runs.
 func withPlugin(
-    _ volumes: RecordingVolumes = RecordingVolumes(), name: String = "ebb", allowsAnonymousVolumes: Bool = true,
+    _ volumes: RecordingVolumes = RecordingVolumes(), name: String = "ebb", policy: DockerPolicy = DockerPolicy(),
     clock: any Clock = SystemClock(),
     _ body: (FilePath, RecordingVolumes) async throws -> Void
 ) async throws {
-    try await withPluginTask(volumes, name: name, allowsAnonymousVolumes: allowsAnonymousVolumes, clock: clock) {
+    try await withPluginTask(volumes, name: name, policy: policy, clock: clock) {
         path, volumes, _ in try await body(path, volumes)
     }
 }
 
 /// The same, with the task that serves; cancelling it ends the plugin.
 func withPluginTask(
-    _ volumes: RecordingVolumes = RecordingVolumes(), name: String = "ebb", allowsAnonymousVolumes: Bool = true,
+    _ volumes: RecordingVolumes = RecordingVolumes(), name: String = "ebb", policy: DockerPolicy = DockerPolicy(),
     clock: any Clock = SystemClock(),
     _ body: (FilePath, RecordingVolumes, Task<Void, any Error>) async throws -> Void
 ) async throws {
@@ -99,7 +99,7 @@ func withPluginTask(
         let listener = try UnixListener(path: path, mode: .ownerReadWrite)
         try listener.show()
         let plugin = DockerPlugin(
-            name: name, anyVolumes: volumes, zone: "us-east-1b", allowsAnonymousVolumes: allowsAnonymousVolumes,
+            name: name, anyVolumes: volumes, zone: "us-east-1b", policy: policy,
             clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let serving = Task { try await plugin.serve(listener.descriptor) }
         let result: Result<Void, any Error>

@@ -83,8 +83,10 @@ final class PlayedEC2: WireTransport {
             credentials: CredentialsCache(credentials, clock: HastyClock()))
     }
 
-    func driver(scope: EC2Scope? = nil) throws -> EC2Driver {
-        try EC2Driver(try access(), scope: scope, transport: self, clock: HastyClock(), random: SeededRandom(seed: 1))
+    func driver(scope: EC2Scope? = nil, volumeKey: String? = nil) throws -> EC2Driver {
+        try EC2Driver(
+            try access(), scope: scope, volumeKey: volumeKey, transport: self, clock: HastyClock(),
+            random: SeededRandom(seed: 1))
     }
 }
 

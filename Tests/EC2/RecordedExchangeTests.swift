@@ -88,6 +88,19 @@ import Testing
         #expect(ec2.parameters(of: "CreateVolume").count == 3 && tokens.count == 1 && tokens.first?.isEmpty == false)
     }
 
+    @Test(arguments: [nil, "alias/ebb"])
+    func whereAKeyIsSetEveryNewVolumeIsEncryptedWithIt(key: String?) async throws {
+        let ec2 = PlayedEC2 { asked, before in
+            asked.action == "CreateVolume"
+                ? .done("CreateVolume", Self.volume("creating"))
+                : before == 0 ? Self.described() : Self.described(Self.volume())
+        }
+        _ = try await ec2.driver(volumeKey: key).createVolume(creation)
+        let sent = try #require(ec2.parameters(of: "CreateVolume").first)
+        #expect(sent["KmsKeyId"] == key)
+        #expect(sent["Encrypted"] == (key == nil ? nil : "true"))
+    }
+
     @Test func aVolumeThatCannotBeMadeIsToldSo() async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"

@@ -62,6 +62,26 @@ import Testing
         await manager.shutdown()
     }
 
+    @Test func whoeverMountsGetsTheRootPathWhereverHeLooks() async throws {
+        let stage = try Stage(volumeRootPath: "/srv/data")
+        _ = stage.region.addVolume("data")
+        let manager = try await stage.begin()
+        let path = stage.mounts + "/data/srv/data"
+        #expect(try await mount(manager, "data").path == path)
+        #expect(try await mount(manager, "data").path == path)
+        #expect(try await manager.volume(.name("data")).mountPath == path)
+        #expect(stage.machine.mountPoints == [stage.mounts + "/data"])
+        for _ in 1...2 { try await manager.unmount(.name("data"), holder: .commandLine) }
+        stage.expectClean()
+        await manager.shutdown()
+    }
+
+    @Test(arguments: ["data", "/../data", "/data/.."])
+    func aRootPathThatLeadsOutOfTheVolumeIsRefusedAtStart(path: String) async throws {
+        let stage = try Stage(volumeRootPath: path)
+        _ = await expectError(.invalidParameterValue) { _ = try await stage.begin() }
+    }
+
     @Test func mountOptionsThatAreNoneAreRefusedAtStart() async throws {
         let stage = try Stage(mountOptions: "noatime, discard")
         _ = await expectError(.invalidParameterValue) { _ = try await stage.begin() }

@@ -18,7 +18,7 @@ final class RealStage: Sendable {
     let region: FakeRegion
     let settings: HostSettings
 
-    init() throws {
+    init(volumeRootPath: String? = nil) throws {
         directory = try TemporaryDirectory()
         for name in ["files", "dev"] {
             try FileManager.default.createDirectory(
@@ -27,7 +27,8 @@ final class RealStage: Sendable {
         region = FakeRegion(files: directory.path + "/files")
         settings = HostSettings(
             stateDirectory: directory.path + "/state", deviceDirectory: directory.path + "/dev",
-            linger: .milliseconds(300), guardianProgram: [BuiltPrograms.ebbd.string, "guard-frozen"])
+            volumeRootPath: volumeRootPath, linger: .milliseconds(300),
+            guardianProgram: [BuiltPrograms.ebbd.string, "guard-frozen"])
     }
 
     var mounts: String { directory.path + "/state/mounts" }
@@ -101,6 +102,27 @@ final class RealStage: Sendable {
             try await manager.unmount(.name("data"), holder: .commandLine)
             try await stage.expectClean()
             _ = try await manager.mount(.name("data"), holder: .commandLine)
+            #expect(try await stage.run("cat", mounted.path + "/file") == "kept\n")
+            #expect(try await stage.run("stat", "-c", "%a", mounted.path) == "1711\n", "permissions are the user's")
+            try await manager.remove(.name("data"), force: true)
+            try await stage.expectClean()
+            await manager.shutdown()
+        }
+    }
+
+    @Test func theRootPathIsMadeOnceAndThenLeftAsItIs() async throws {
+        try await RealStage(volumeRootPath: "/data").run { stage in
+            _ = stage.region.addVolume("data")
+            let manager = try await stage.begin()
+            let mounted = try await manager.mount(.name("data"), holder: .commandLine)
+            #expect(mounted.path == stage.mounts + "/data/data")
+            #expect(try await stage.run("stat", "-c", "%a", mounted.path) == "755\n")
+            _ = try await stage.shell("echo kept >\(mounted.path)/file; chmod 1711 \(mounted.path)")
+            try await manager.unmount(.name("data"), holder: .commandLine)
+            try await stage.expectClean()
+            // What is there needs no writing.
+            _ = try await manager.mount(
+                .name("data"), holder: .commandLine, options: MountOptions(mountOptions: "ro"))
             #expect(try await stage.run("cat", mounted.path + "/file") == "kept\n")
             #expect(try await stage.run("stat", "-c", "%a", mounted.path) == "1711\n", "permissions are the user's")
             try await manager.remove(.name("data"), force: true)

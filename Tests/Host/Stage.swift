@@ -17,10 +17,15 @@ final class Stage: Sendable {
     let instance: Instance
     /// What `mount -o` takes by default.
     let mountOptions: String?
+    let volumeRootPath: String?
 
-    init(region: FakeRegion = FakeRegion(), instance: InstanceID = "i-a", mountOptions: String? = nil) throws {
+    init(
+        region: FakeRegion = FakeRegion(), instance: InstanceID = "i-a", mountOptions: String? = nil,
+        volumeRootPath: String? = nil
+    ) throws {
         self.region = region
         self.mountOptions = mountOptions
+        self.volumeRootPath = volumeRootPath
         machine = FakeMachine(region: region)
         directory = try TemporaryDirectory()
         self.instance = Instance(
@@ -32,7 +37,7 @@ final class Stage: Sendable {
     var settings: HostSettings {
         HostSettings(
             stateDirectory: directory.path + "/state", deviceDirectory: directory.path + "/dev",
-            mountOptions: mountOptions)
+            mountOptions: mountOptions, volumeRootPath: volumeRootPath)
     }
 
     /// A manager begins, as when the daemon starts.

@@ -12,6 +12,7 @@ struct CreateVolume: EC2Action {
     var clientToken: String
     var encrypted: Bool?
     var iops: Int?
+    var kmsKeyId: String?
     var multiAttachEnabled: Bool?
     var size: Int?
     var snapshotId: String?

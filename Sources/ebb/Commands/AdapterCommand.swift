@@ -1,13 +1,14 @@
 import ArgumentParser
 import Driver
+import Settings
 
 /// `adapter`: which storage there is, and who uses it.
 struct AdapterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapter", abstract: "The adapter manager.", subcommands: [Types.self, Instances.self])
 
-    /// The drivers that this build has: the storage world, and the sides of the host that REX-Ray counts too.
-    private static let drivers = ["emulator", "linux", "docker"]
+    /// The drivers that this build has: the storage worlds, and the sides of the host that REX-Ray counts too.
+    private static let drivers = StorageWorld.allCases.map(\.rawValue) + ["linux", "docker"]
 
     struct Types: SessionCommand {
         static let configuration = CommandConfiguration(

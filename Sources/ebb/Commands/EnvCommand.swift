@@ -19,7 +19,7 @@ struct EnvCommand: SessionCommand {
                 value: .list(values.map(record)),
                 table: Table(
                     header: ["Key", "Value", "Origin"],
-                    rows: values.map { [$0.setting.key, $0.text, $0.origin.description] })),
+                    rows: values.map { [$0.setting.key, $0.shown, $0.origin.description] })),
             output)
     }
 
@@ -27,13 +27,16 @@ struct EnvCommand: SessionCommand {
         .record([
             .init("Key", .text(value.setting.key)),
             .init("Variable", .text(value.setting.variable)),
-            .init("Value", .text(value.text)),
+            .init("Value", .text(value.shown)),
             .init("Origin", .text(value.origin.description)),
         ])
     }
 
     private func lines(_ values: [Settings.Value]) -> [String] {
-        let assignments = values.map { "\($0.setting.variable)=\(shellQuoted($0.text))" }
+        // A shell that reads them is not to take stars for a secret.
+        let assignments = values.map {
+            ($0.shown == $0.text ? "" : "# ") + "\($0.setting.variable)=\(shellQuoted($0.shown))"
+        }
         let width = assignments.map(\.count).max() ?? 0
         return zip(assignments, values).map { assignment, value in
             assignment + String(repeating: " ", count: width - assignment.count) + "  # \(value.origin)"

@@ -1,0 +1,186 @@
+import Settings
+import Testing
+
+/// REX-Ray's configuration files, as their guides show them.
+@Suite struct REXRayFileTests {
+    @Test func `a file of 0.3 is understood`() throws {
+        let settings = try loadSettings(
+            file: """
+                rexray:
+                  logLevel: warn
+                  host: tcp://:7979
+                  osDrivers:
+                  - linux
+                  storageDrivers:
+                  - ec2
+                  volumeDrivers: [docker]
+                  volume:
+                    mount:
+                      preempt: true
+                    unmount: {ignoreUsedCount: false}
+                    remove:
+                      disable: true
+                    path: {disableCache: true}
+                docker:
+                  size: 8
+                  iops: ""
+                  volumeType: gp2
+                  fsType: xfs
+                aws:
+                  accessKey: AKIDEXAMPLE
+                  secretKey: "a#b c"   # a secret
+                  region: eu-west-1
+                  rexrayTag: team 1
+                """)
+        #expect(settings.driver == .ec2)
+        #expect(settings.logLevel == "warn")
+        #expect(settings.mountPreempt)
+        #expect(settings.dockerRemove == "ignore")
+        #expect(settings.dockerCreate == "allow")
+        #expect(settings.volumeSizeGiB == 8)
+        #expect(settings.volumeIops == nil)
+        #expect(settings.volumeType == "gp2")
+        #expect(settings.fsType == "xfs")
+        #expect(settings.awsAccessKey?.id == "AKIDEXAMPLE")
+        #expect(settings.awsAccessKey?.secret == "a#b c")
+        #expect(settings.region == "eu-west-1")
+        #expect(settings.ec2Tag?.key == "rexraySet")
+        #expect(settings.ec2Tag?.value == "team 1")
+        // Containers find what REX-Ray showed them, under its name.
+        #expect(settings.dockerNames == ["ebb", "rexray"])
+        #expect(settings.volumeRootPath == "/data")
+        let places = settings.notices.map { String($0.drop { $0 != ":" }.prefix { $0 != ";" }) }
+        #expect(
+            places == [
+                ":3: rexray.host has no effect: the daemon answers on a Unix socket alone, see the setting socket",
+                ":4: rexray.osDrivers has no effect: there is one, and it is always there",
+                ":8: rexray.volumeDrivers has no effect: there is one, and it is always there",
+                ":12: rexray.volume.unmount.ignoreUsedCount has no effect: uses are counted per container, and written "
+                    + "down, so that the count is right",
+                ":15: rexray.volume.path.disableCache has no effect: nothing is cached that could be wrong",
+            ])
+    }
+
+    @Test func `a file of 0.11 is understood, and the driver's last name comes first`() throws {
+        let settings = try loadSettings(
+            file: """
+                libstorage:
+                  service: ebs
+                  host: unix:///var/run/libstorage/localhost.sock
+                  device:
+                    attachTimeout: 45s
+                  integration:
+                    volume:
+                      operations:
+                        create: {disable: true, default: {size: 20, type: gp3, iops: 4000, fsType: xfs}}
+                        mount:
+                          preempt: true
+                          rootPath: /
+                        path:
+                          cache: {enabled: true, async: true}
+                  server:
+                    services:
+                      ebs:
+                        driver: ebs
+                        aws:
+                          region: us-west-2
+                rexray:
+                  modules:
+                    default-docker:
+                      type: docker
+                      desc: The default docker module.
+                      host: unix:///run/docker/plugins/rexray.sock
+                      spec: /etc/docker/plugins/rexray.spec
+                    second:
+                      type: docker
+                      libstorage: {integration: {volume: {operations: {mount: {preempt: false}}}}}
+                    off: {type: docker, disabled: true}
+                    default-admin: {type: admin, host: "tcp://127.0.0.1:7979"}
+                ec2: {accessKey: old, secretKey: old, endpoint: http://127.0.0.1:9}
+                aws: {accessKey: newer, secretKey: newer}
+                EBS:
+                  AccessKey: newest
+                  secretKey: 'it''s'
+                  endpoint: ec2.us-west-2.amazonaws.com
+                  kmsKeyID: arn:aws:kms:us-east-1:012345678910:key/abcd
+                  maxRetries: 10
+                  statusTimeout: 2m
+                  tag: prefix
+                """)
+        #expect(settings.driver == .ec2)
+        #expect(settings.dockerNames == ["ebb", "rexray", "second"])
+        #expect(settings.volumeRootPath == nil)
+        #expect(settings.mountPreempt)
+        #expect(settings.dockerCreate == "ignore")
+        #expect(settings.volumeSizeGiB == 20)
+        #expect(settings.volumeType == "gp3")
+        #expect(settings.volumeIops == 4000)
+        #expect(settings.fsType == "xfs")
+        #expect(settings.attachTimeout == .seconds(120))
+        #expect(settings.region == "us-west-2")
+        #expect(settings.awsAccessKey?.id == "newest")
+        #expect(settings.awsAccessKey?.secret == "it's")
+        #expect(settings.ec2Endpoint == "https://ec2.us-west-2.amazonaws.com")
+        #expect(settings.ec2KmsKey == "arn:aws:kms:us-east-1:012345678910:key/abcd")
+        let idle = settings.notices.compactMap { $0.split(separator: " ").dropFirst().first.map(String.init) }
+        #expect(
+            idle == [
+                "libstorage.host", "libstorage.integration.volume.operations.path.cache.enabled",
+                "libstorage.integration.volume.operations.path.cache.async",
+                "rexray.modules.second.libstorage.integration.volume.operations.mount.preempt", "EBS.maxRetries",
+                "EBS.tag",
+            ])
+    }
+
+    @Test func `Ebb's own names come before REX-Ray's, and both may stand in one file`() throws {
+        let settings = try loadSettings(
+            file: """
+                rexray: {logLevel: warn, storageDrivers: [ec2]}
+                logLevel: debug
+                dockerNames: ebb
+                volumeRootPath: /srv/data/
+                aws: {accessKey: , secretKey: , region: "", rexrayTag: }
+                """)
+        #expect(settings.logLevel == "debug")
+        #expect(settings.dockerNames == ["ebb"])
+        #expect(settings.volumeRootPath == "/srv/data")
+        #expect(settings.awsAccessKey == nil)
+        #expect(settings[.region].origin == .builtIn)
+        #expect(settings.notices.isEmpty)
+    }
+
+    @Test func `a file of Ebb's own with a key of REX-Ray's is not taken for REX-Ray's`() throws {
+        let settings = try loadSettings(file: "storageDrivers: [ec2]\nebs:\n  region: us-west-1\n")
+        #expect(settings.driver == .ec2)
+        #expect(settings.region == "us-west-1")
+        #expect(settings.dockerNames == ["ebb"])
+        #expect(settings.volumeRootPath == nil)
+    }
+
+    @Test func `a file that says to use the whole volume is believed`() throws {
+        let settings = try loadSettings(file: "rexray: {logLevel: info}\nlinux: {volume: {rootPath: \"\"}}")
+        #expect(settings.volumeRootPath == nil)
+        #expect(settings.dockerNames == ["ebb", "rexray"])
+    }
+
+    @Test func `a secret is shown to nobody, and not taken from a command line`() throws {
+        let settings = try loadSettings(file: "awsAccessKey: AKIDEXAMPLE\nawsSecretKey: hush")
+        #expect(settings[.awsSecretKey].shown == "******")
+        #expect(settings[.awsAccessKey].shown == "******")
+        #expect(try loadSettings(file: "")[.awsSecretKey].shown == "")
+        for flag in ["--aws-secret-key", "--awsSecretKey=hush", "--awsaccesskey"] {
+            let error = try #require(throws: SettingsError.self) { try SettingFlags([flag, "hush"]) }
+            #expect(error.isUsage)
+            #expect(!error.description.contains("hush ") && error.description.contains("EBB_AWS_"))
+        }
+    }
+
+    @Test(arguments: [
+        "aws:\n  secretKey: hush\n  hush hush", "aws:\n  secretKey: hush\n  secretKey: hush",
+        "aws: {secretKey: hush, hush", "aws: {secretKey: hush: hush}\naccess: hush", "aws: {secretKey: [hush, hush]}",
+    ])
+    func `no error repeats a secret`(file: String) throws {
+        let error = try #require(throws: SettingsError.self) { try loadSettings(file: file) }
+        #expect(!error.description.contains("hush"), "\(error)")
+    }
+}
