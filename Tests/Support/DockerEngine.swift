@@ -37,7 +37,7 @@ public final class DockerEngine: Sendable {
         """
 
     /// Starts the machine and its engine, with the image `busybox` in it.
-    public init(name: String = "a", within timeout: Duration = .seconds(60)) async throws {
+    public init(name: String = "a", within timeout: Duration = .seconds(120)) async throws {
         self.name = name
         directory = FilePath("/tmp/ebb-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
         try createDirectories(directory)

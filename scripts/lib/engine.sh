@@ -49,7 +49,7 @@ host_start() {
     unshare --mount --propagation unchanged --net --uts --ipc --pid --fork --kill-child \
         bash "$HOST_INIT" "$name" "$directory" >"$directory/log" 2>&1 </dev/null &
     echo $! >"$directory/keeper"
-    wait_for 10 "host $name to start" test -e "$directory/ready" || return 1
+    wait_for 60 "host $name to start" test -e "$directory/ready" || return 1
     pgrep -P "$(cat "$directory/keeper")" | head -n 1 >"$directory/pid"
     if [ -n "$address" ]; then host_plug "$name" "$address"; fi
 }
