@@ -5,7 +5,7 @@ import Crypto
     public import Foundation
 #endif
 
-/// AWS Signature Version 4 in a request's headers; pure. Source: IAM User Guide, "AWS Signature Version 4".
+/// AWS Signature Version 4, in a request's headers or its URL; pure. Source: IAM User Guide, "AWS Signature Version 4".
 public struct RequestSigner: Sendable {
     public let credentials: AWSCredentials
     public let region: String
@@ -29,14 +29,31 @@ public struct RequestSigner: Sendable {
         if service == "s3" { headers.append(.init("x-amz-content-sha256", bodyHash)) }
         if let token = credentials.sessionToken { headers.append(.init("x-amz-security-token", token)) }
         let canonical = canonicalRequest(request, headers, bodyHash)
-        let scope = "\(moment.prefix(8))/\(region)/\(service)/aws4_request"
-        let text = "AWS4-HMAC-SHA256\n\(moment)\n\(scope)\n\(SHA256.hash(data: Data(canonical.utf8)).hex)"
-        let signature = signature(of: text, day: String(moment.prefix(8)))
         let authorization =
-            "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), "
-            + "SignedHeaders=\(Self.names(headers)), Signature=\(signature)"
+            "\(Self.algorithm) Credential=\(credential(moment)), SignedHeaders=\(Self.names(headers)), "
+            + "Signature=\(signature(of: canonical, at: moment))"
         return headers + [.init("authorization", authorization)]
     }
+
+    /// The URL of a request without body that anybody can make until it expires. It is a credential.
+    public func presignedURL(
+        of request: WireRequest, to endpoint: Endpoint, at time: Date, expiringIn seconds: Int
+    ) -> String {
+        let moment = time.formatted(Self.basicFormat)
+        var request = request
+        request.query += [
+            .init("X-Amz-Algorithm", Self.algorithm), .init("X-Amz-Credential", credential(moment)),
+            .init("X-Amz-Date", moment), .init("X-Amz-Expires", "\(seconds)"), .init("X-Amz-SignedHeaders", "host"),
+        ]
+        if let token = credentials.sessionToken { request.query.append(.init("X-Amz-Security-Token", token)) }
+        let headers = [WireRequest.Field("host", endpoint.authority)]
+        let canonical = canonicalRequest(request, headers, SHA256.hash(data: request.body).hex)
+        request.query.append(.init("X-Amz-Signature", signature(of: canonical, at: moment)))
+        return "\(endpoint.isSecure ? "https" : "http")://\(endpoint.authority)\(request.encodedPath)"
+            + "?\(request.encodedQuery)"
+    }
+
+    private static let algorithm = "AWS4-HMAC-SHA256"
 
     /// `20150830T123600Z`.
     private static let basicFormat = Date.ISO8601FormatStyle(
@@ -57,10 +74,17 @@ public struct RequestSigner: Sendable {
         headers.map(\.name).sorted().joined(separator: ";")
     }
 
-    private func signature(of text: String, day: String) -> String {
+    private func credential(_ moment: String) -> String { "\(credentials.accessKeyID)/\(scope(moment))" }
+
+    private func scope(_ moment: String) -> String { "\(moment.prefix(8))/\(region)/\(service)/aws4_request" }
+
+    private func signature(of canonical: String, at moment: String) -> String {
+        let hash = SHA256.hash(data: Data(canonical.utf8)).hex
         var key = SymmetricKey(data: Data("AWS4\(credentials.secretAccessKey)".utf8))
-        for part in [day, region, service, "aws4_request"] { key = SymmetricKey(data: part.authenticated(by: key)) }
-        return text.authenticated(by: key).hex
+        for part in scope(moment).split(separator: "/") {
+            key = SymmetricKey(data: String(part).authenticated(by: key))
+        }
+        return "\(Self.algorithm)\n\(moment)\n\(scope(moment))\n\(hash)".authenticated(by: key).hex
     }
 }
 

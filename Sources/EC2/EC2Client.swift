@@ -42,9 +42,10 @@ struct EC2Client: Sendable {
     /// What EC2 cannot do now is asked again after pauses that grow and are drawn by lot; so is what may have been lost,
     /// if doing it twice is doing it once.
     ///
+    /// - Parameter repeating: whether anything is asked again at all.
     /// - Throws: `StorageError` for a refusal, or when nothing came in time; `UncertainCall` when a call that must not be
     ///   repeated may have been done; `CancellationError`.
-    func send<Action: EC2Action>(_ action: Action) async throws -> Action.Answer {
+    func send<Action: EC2Action>(_ action: Action, repeating: Bool = true) async throws -> Action.Answer {
         let deadline = clock.uptime() + limits.callTime
         var attempt = 1
         while true {
@@ -59,7 +60,7 @@ struct EC2Client: Sendable {
                 failure = error
             }
             let pause = limits.backoff.pause(after: attempt, random)
-            guard clock.uptime() + pause < deadline else { throw failure }
+            guard repeating, clock.uptime() + pause < deadline else { throw failure }
             try await clock.sleep(for: pause)
             attempt += 1
         }
@@ -133,8 +134,19 @@ struct EC2Client: Sendable {
     }
 
     static func body<Action: EC2Action>(of action: Action) throws -> [UInt8] {
+        Array(WireRequest.formEncoded(try fields(of: action)).utf8)
+    }
+
+    private static func fields<Action: EC2Action>(of action: Action) throws -> [WireRequest.Field] {
         let fixed = [WireRequest.Field("Action", Action.name), .init("Version", Action.version)]
-        return Array(WireRequest.formEncoded(fixed + (try QueryEncoder.parameters(of: action))).utf8)
+        return fixed + (try QueryEncoder.parameters(of: action))
+    }
+
+    /// The URL by which somebody else can ask for the action in the caller's name, for an hour. It is a credential.
+    func presignedURL<Action: EC2Action>(of action: Action) async throws -> String {
+        let request = WireRequest(.get, endpoint.path + "/", query: try Self.fields(of: action))
+        return RequestSigner(credentials: try await currentCredentials(), region: region, service: "ec2").presignedURL(
+            of: request, to: endpoint, at: clock.now(), expiringIn: 3600)
     }
 
     private func currentCredentials() async throws -> AWSCredentials {

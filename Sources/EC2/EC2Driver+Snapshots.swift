@@ -81,17 +81,20 @@ extension EC2Driver {
         let destination = request.destinationRegion ?? translator.region
         let source = request.sourceRegion ?? translator.region
         let client = try client(of: destination)
+        let sourceClient = try self.client(of: source)
         try refuseOwnTags(Set(request.tags.keys))
-        try await requireInScope(request.sourceSnapshotID, try self.client(of: source))
+        try await requireInScope(request.sourceSnapshotID, sourceClient)
         let name = request.tags[Tag.name] ?? ""
         let claims = name.isEmpty ? [] : [Claim.snapshot(name, region: destination)]
         let made = try await making(request, claims, client) { token in
-            let answer = try await client.send(
-                CopySnapshot(
-                    description: request.description ?? "[Copied \(request.sourceSnapshotID) from \(source)]",
-                    sourceRegion: source, sourceSnapshotId: request.sourceSnapshotID.rawValue,
-                    tagSpecification: TagSpecification.all(
-                        "snapshot", self.translator.allTags(request.tags, token: token))), on: request.sourceSnapshotID)
+            var copy = CopySnapshot(
+                destinationRegion: destination, sourceRegion: source,
+                sourceSnapshotId: request.sourceSnapshotID.rawValue)
+            copy.presignedUrl = try await sourceClient.presignedURL(of: copy)
+            copy.description = request.description ?? "[Copied \(request.sourceSnapshotID) from \(source)]"
+            copy.tagSpecification = TagSpecification.all(
+                "snapshot", self.translator.allTags(request.tags, token: token))
+            let answer = try await client.send(copy, on: request.sourceSnapshotID)
             return [try await self.whenListed(SnapshotID(answer.snapshotId), client)]
         } isSame: {
             $0.count == 1
@@ -238,7 +241,10 @@ extension EC2Driver {
             try await self.requireFree(claims, self.client)
             try await self.client.setTags(of: id.rawValue, request.set, remove: request.remove)
             let tags = snapshot.tags.changed(setting: request.set, removing: request.remove)
-            try await self.patience.waitUntilSeen { try await self.look(at: id, self.client)?.tags == tags }
+            let seen = try await self.patience.seen {
+                try await self.look(at: id, self.client).flatMap { $0.tags == tags ? $0 : nil }
+            }
+            if let seen { return seen }
             guard let changed = try await self.look(at: id, self.client) else {
                 throw StorageError.snapshotNotFound(id)
             }

@@ -6,7 +6,7 @@ extension EC2Driver {
         try checkPaging(maxResults: query.maxResults, ids: query.ids, set: "volumesSet")
         let start = try query.nextToken.map(ListingPlace<Volume>.init(token:))
         let page = ListingPage(try await volumes(query), limit: query.maxResults, after: start, place: \.place)
-        return VolumePage(volumes: Array(page.items), nextToken: page.nextToken)
+        return VolumePage(volumes: try await withInitialization(Array(page.items)), nextToken: page.nextToken)
     }
 
     /// All that match, in any order.
@@ -123,7 +123,9 @@ extension EC2Driver {
                     CreateVolume(request, token: token, key: volumeKey, specification), on: request.snapshotID)
             }
         // A copy may take long, and its maker need not wait.
-        return request.sourceVolumeID == nil ? try await whenMade(VolumeID(item.volumeId)) : translator.volume(item)
+        let volume =
+            request.sourceVolumeID == nil ? try await whenMade(VolumeID(item.volumeId)) : translator.volume(item)
+        return try await withInitialization([volume])[0]
     }
 
     private func copy(
@@ -184,7 +186,8 @@ extension EC2Driver {
     private func setTags(of volume: Volume, _ request: ModifyTagsRequest) async throws -> Volume {
         try await client.setTags(of: volume.id.rawValue, request.set, remove: request.remove)
         let tags = volume.tags.changed(setting: request.set, removing: request.remove)
-        try await patience.waitUntilSeen { try await look(at: volume.id)?.tags == tags }
+        let seen = try await patience.seen { try await look(at: volume.id).flatMap { $0.tags == tags ? $0 : nil } }
+        if let seen { return seen }
         return try await self.volume(volume.id)
     }
 

@@ -18,6 +18,7 @@ public final class EC2Driver: StorageDriver {
     let locks = KeyedLocks<Claim>()
     let volumeBatches: DescribeBatches<VolumeItem>
     let instanceBatches: DescribeBatches<InstanceItem>
+    let statusBatches: DescribeBatches<VolumeStatusItem>
     /// Where snapshots lie that this driver copied to other regions: their ids do not tell.
     let regionsOfCopies = Mutex<[SnapshotID: String]>([:])
     /// What every new volume is encrypted with; `nil` for what the account prescribes.
@@ -64,6 +65,12 @@ public final class EC2Driver: StorageDriver {
             try await describeKnown(ids, unknown: .instanceNotFound) { ids in
                 let answer = try await client.send(DescribeInstances(instanceId: ids))
                 return Dictionary(answer.instances.map { ($0.instanceId, $0) }) { $1 }
+            }
+        }
+        statusBatches = DescribeBatches(limits: limits, idsPerCall: limits.idsPerCall, clock: clock) { ids in
+            try await describeKnown(ids, unknown: .volumeNotFound) { ids in
+                let answer = try await client.send(DescribeVolumeStatus(volumeId: ids), repeating: false)
+                return Dictionary(answer.volumeStatusSet.map { ($0.volumeId, $0) }) { $1 }
             }
         }
     }

@@ -31,11 +31,18 @@ struct Patience: Sendable {
 
     /// Waits until a change is seen, or as long as descriptions may lag behind: it has been made in any case.
     func waitUntilSeen(_ look: () async throws -> Bool) async throws {
+        _ = try await seen { try await look() ? true : nil }
+    }
+
+    /// What a change is seen in; `nil` when descriptions lag behind for too long. A later look may see less again.
+    ///
+    /// - Parameter look: `nil` while the change is not seen.
+    func seen<Value>(_ look: () async throws -> Value?) async throws -> Value? {
         do {
-            _ = try await wait(for: "", atMost: limits.consistencyTime) { try await look() ? true : nil }
+            return try await wait(for: "", atMost: limits.consistencyTime, look)
         } catch is StorageError {
             // Not to have seen it undoes nothing.
-            return
+            return nil
         }
     }
 

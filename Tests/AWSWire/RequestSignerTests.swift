@@ -142,6 +142,37 @@ import Testing
         #expect(headers.contains(.init("x-amz-date", "20150830T123600Z")))
     }
 
+    /// The URLs are those of botocore 1.44.8 (`SigV4QueryAuth`), with their parameters in the order of signing.
+    @Test(arguments: [
+        (String?.none, "64b0a10bbbb5f3551ca2daf4a90d215f33d1a7cb6ef0accde39c5b87d43fb96a"),
+        ("AQoDYXdzEPT//////////wEXAMPLE==", "5568fb19d272b9a1626de5b107fad1b9f1dcffd371f8c3cd19733ddc4d44fc74"),
+    ])
+    func aURLHasTheSignatureThatAWSComputes(token: String?, signature: String) throws {
+        let credentials = AWSCredentials(
+            accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            sessionToken: token)
+        let request = WireRequest(
+            .get, "/",
+            query: [
+                .init("Action", "CopySnapshot"), .init("Version", "2016-11-15"), .init("SourceRegion", "eu-west-1"),
+                .init("SourceSnapshotId", "snap-0123456789abcdef0"), .init("DestinationRegion", "us-east-1"),
+            ])
+        let url = RequestSigner(credentials: credentials, region: "eu-west-1", service: "ec2").presignedURL(
+            of: request, to: try Endpoint("https://ec2.eu-west-1.amazonaws.com"),
+            at: Date(timeIntervalSince1970: 1_440_938_160), expiringIn: 3600)
+        let tokenParameter = token.map { _ in
+            "X-Amz-Security-Token=AQoDYXdzEPT%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEXAMPLE%3D%3D&"
+        }
+        #expect(
+            url
+                == "https://ec2.eu-west-1.amazonaws.com/?Action=CopySnapshot&DestinationRegion=us-east-1"
+                + "&SourceRegion=eu-west-1&SourceSnapshotId=snap-0123456789abcdef0&Version=2016-11-15"
+                + "&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+                + "&X-Amz-Credential=AKIDEXAMPLE%2F20150830%2Feu-west-1%2Fec2%2Faws4_request"
+                + "&X-Amz-Date=20150830T123600Z&X-Amz-Expires=3600&\(tokenParameter ?? "")"
+                + "X-Amz-Signature=\(signature)&X-Amz-SignedHeaders=host")
+    }
+
     @Test func secretsAreNotPrinted() {
         let credentials = AWSCredentials(accessKeyID: "AKID", secretAccessKey: "hidden", sessionToken: "veiled")
         let signer = RequestSigner(credentials: credentials, region: "r", service: "s3")

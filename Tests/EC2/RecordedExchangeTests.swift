@@ -112,6 +112,71 @@ import Testing
         #expect(error?.code == .incorrectState)
     }
 
+    // MARK: Initialization
+
+    private static func status(_ state: String, _ details: String) -> PlayedEC2.Reply {
+        .done(
+            "DescribeVolumeStatus",
+            "<volumeStatusSet><item><volumeId>\(volumeID)</volumeId><volumeStatus><status>ok</status><details>"
+                + "<item><name>io-enabled</name><status>passed</status></item>"
+                + "<item><name>initialization-state</name><status>\(state)</status></item></details></volumeStatus>"
+                + "<initializationStatusDetails>\(details)</initializationStatusDetails></item></volumeStatusSet>")
+    }
+
+    private static let provisioned =
+        "<initializationType>provisioned-rate</initializationType><progress>42</progress>"
+        + "<estimatedTimeToCompleteInSeconds>17</estimatedTimeToCompleteInSeconds>"
+
+    @Test(arguments: [
+        (
+            status("initializing", provisioned),
+            VolumeInitialization(
+                kind: .provisionedRate, state: .initializing, progressPercent: 42, estimatedSecondsLeft: 17)
+        ),
+        (
+            status("completed", "<initializationType>volume-copy</initializationType>"),
+            VolumeInitialization(kind: .volumeCopy, state: .completed, progressPercent: 100)
+        ),
+        (status("completed", ""), nil), (.refused("UnauthorizedOperation", status: 403), nil), (.cut, nil),
+        (.refused("RequestLimitExceeded", status: 503), nil),
+    ])
+    func whatEC2TellsOfAnInitializationIsShown(reply: PlayedEC2.Reply, expected: VolumeInitialization?) async throws {
+        let restored = Self.volume().replacing("<snapshotId/>", with: "<snapshotId>snap-0123456789abcdef0</snapshotId>")
+        let ec2 = PlayedEC2 { asked, _ in
+            asked.action == "DescribeVolumeStatus" ? reply : Self.described(restored)
+        }
+        let driver = try ec2.driver()
+        #expect(try await driver.describeVolumes(.all).volumes.map(\.initialization) == [expected])
+        #expect(ec2.parameters(of: "DescribeVolumeStatus").map { $0["VolumeId.1"] } == [Self.volumeID.rawValue])
+    }
+
+    @Test func whatIsOfNoSnapshotIsNotAskedFor() async throws {
+        let ec2 = PlayedEC2 { _, _ in Self.described(Self.volume()) }
+        #expect(try await ec2.driver().describeVolumes(.all).volumes.map(\.initialization) == [nil])
+        #expect(ec2.actions == ["DescribeVolumes"])
+    }
+
+    /// By which EC2 reads an encrypted snapshot of another region.
+    @Test func aCopyCarriesTheURLOfItsSourcesRegion() async throws {
+        let ec2 = PlayedEC2 { asked, _ in
+            asked.action == "CopySnapshot"
+                ? .done("CopySnapshot", "<snapshotId>snap-0aaaaaaaaaaaaaaa1</snapshotId>")
+                : .done(
+                    "DescribeSnapshots",
+                    "<snapshotSet><item><snapshotId>snap-0aaaaaaaaaaaaaaa1</snapshotId><status>pending</status>"
+                        + "<startTime>2026-01-02T03:04:05.000Z</startTime></item></snapshotSet>")
+        }
+        _ = try await ec2.driver().copySnapshot(
+            CopySnapshotRequest(sourceSnapshotID: "snap-0123456789abcdef0", sourceRegion: "eu-west-1"))
+        let sent = try #require(ec2.parameters(of: "CopySnapshot").first)
+        #expect(sent["SourceRegion"] == "eu-west-1" && sent["DestinationRegion"] == "us-east-1")
+        let url = try #require(sent["PresignedUrl"])
+        #expect(
+            url.hasPrefix("http://ec2.test/?Action=CopySnapshot&DestinationRegion=us-east-1&SourceRegion=eu-west-1&"))
+        #expect(url.contains("%2Feu-west-1%2Fec2%2Faws4_request"))
+        #expect(!url.contains("Tag") && !url.contains("PresignedUrl"))
+    }
+
     @Test func aVolumeThatIsNeverMadeIsNotWaitedForWithoutEnd() async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"

@@ -38,9 +38,12 @@ struct CopySnapshot: EC2Action {
     struct Answer: Codable, Sendable { let snapshotId: String }
 
     var description: String?
+    var destinationRegion: String?
+    /// Of the same call to the source's region, by which EC2 reads an encrypted snapshot there for the caller.
+    var presignedUrl: String?
     var sourceRegion: String
     var sourceSnapshotId: String
-    var tagSpecification: [TagSpecification]
+    var tagSpecification: [TagSpecification] = []
 
     var isRepeatable: Bool { false }
 }

@@ -172,7 +172,18 @@ struct ModificationItem: Codable, Sendable, Hashable {
 
 struct VolumeStatusItem: Codable, Sendable, Hashable {
     let volumeId: String
+    let volumeStatus: Status?
     let initializationStatusDetails: Initialization?
+
+    struct Status: Codable, Sendable, Hashable {
+        let details: [Detail]?
+    }
+
+    struct Detail: Codable, Sendable, Hashable {
+        /// `io-enabled`, `io-performance`, `initialization-state`.
+        let name: String
+        let status: String
+    }
 
     struct Initialization: Codable, Sendable, Hashable {
         let initializationType: String?
