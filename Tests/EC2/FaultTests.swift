@@ -4,24 +4,28 @@ import Testing
 
 @testable import EC2
 
-/// The driver against moto over a way on which much goes wrong: everything is done once, and nothing is left.
+/// The driver against moto through a proxy on which much goes wrong: everything is done once, and nothing is left.
 @Suite(.timeLimit(.minutes(5))) struct FaultTests {
     @Test(arguments: [1, 2, 3_117_546_078_713_655_795])
     func everythingIsDoneOnce(seed: UInt64) async throws {
         let region = try await MotoRegion.shared()
-        let way = FaultyWay(seed: seed)
-        let driver = try region.driver(transport: way) {
-            $0.limits.callTime = .seconds(30)
-            $0.limits.consistencyTime = .seconds(3)
-        }
         let plain = try region.driver()
         let instance = try await plain.run(1, in: "us-east-1a")[0]
         let names = (0..<8).map { "life-\(seed)-\($0)" }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for name in names { group.addTask { try await live(name, driver, instance, plain, seed) } }
-            try await group.waitForAll()
+        try await FaultProxy.with(portOfServer: region.moto.port, seed: seed) { proxy in
+            let driver = try region.driver {
+                $0.endpoint = proxy.endpoint
+                $0.limits.requestTime = .seconds(2)
+                $0.limits.callTime = .seconds(30)
+                $0.limits.consistencyTime = .seconds(3)
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for name in names { group.addTask { try await live(name, driver, instance, plain, seed) } }
+                try await group.waitForAll()
+            }
+            let faults = try await proxy.faults()
+            #expect(faults.count > 5 && faults.values.reduce(0, +) > 15, "seed \(seed): \(faults)")
         }
-        #expect(way.faults > 10, "seed \(seed)")
         #expect(try await plain.describeVolumes(VolumeQuery(names: names)).volumes.isEmpty, "seed \(seed)")
         #expect(try await plain.describeSnapshots(SnapshotQuery(names: names)).snapshots.isEmpty, "seed \(seed)")
     }
@@ -65,7 +69,7 @@ import Testing
     /// Whose volumes are attached at the same time share what EC2 is asked.
     @Test func manyAttachesAskEC2AFewTimesASecond() async throws {
         let region = try await MotoRegion.shared()
-        let way = FaultyWay(seed: 1, rarity: 0)
+        let way = CountingWay()
         let driver = try region.driver(transport: way) { $0.limits.callTime = .seconds(60) }
         let instances = try await driver.run(8, in: "us-east-1a")
         let plain = try region.driver()

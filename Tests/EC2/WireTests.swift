@@ -95,6 +95,9 @@ import Testing
             """
         let refusal = try #require(Refusal(Array(text.utf8)))
         #expect(refusal.code == "IncorrectState" && refusal.message == "No." && !refusal.isThrottling)
+        for root in ["<Errors><Error><Code>A</Code></Error></Errors>", "<Error><Code>A</Code></Error>"] {
+            #expect(Refusal(Array("<ErrorResponse>\(root)</ErrorResponse>".utf8))?.code == "A")
+        }
         for other in ["", "<html><body>Forbidden</body></html>", "<Response><Errors/></Response>", "{}"] {
             #expect(Refusal(Array(other.utf8)) == nil)
         }
