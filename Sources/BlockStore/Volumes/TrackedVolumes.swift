@@ -234,13 +234,19 @@ public final class TrackedVolumes: Sendable {
 
     private func openCuts(at place: CutDirectory) throws(Errno) -> [Cut] {
         guard try !place.isDetached() else {
-            guard let record = try place.readRecord() else { return [] }
+            // One of another boot that could not be removed has lost what was not durable.
+            guard let record = try place.readRecord(), record.boot == boot else { return [] }
             return [try Cut(place, record, store: store, buffers: buffers)]
         }
         let volume = try open(place.volume)
-        return try volume.controlling { () throws(Errno) in
+        let cuts = try volume.controlling { () throws(Errno) in
             unsafe volume.tracking.cuts.filter { $0.name == place.cut }
         }
+        // One that the volume could not open says why.
+        if cuts.isEmpty, let record = try place.readRecord(), record.boot == boot {
+            _ = try Cut(place, record, store: store, buffers: buffers)
+        }
+        return cuts
     }
 
     /// Gives a cut's space back: it has become a snapshot, or will not.
@@ -271,19 +277,25 @@ public final class TrackedVolumes: Sendable {
     }
 
     /// Removes cuts that nothing names, or that belong to another boot, and tracking without a volume.
+    ///
+    /// What cannot be read stays, for it costs its own volume or snapshot alone: whoever opens that is told.
     private func sweep() throws(Errno) {
-        for place in try CutDirectory.all(in: store.directory) where try !isInProgress(place) { try place.remove() }
+        for place in try CutDirectory.all(in: store.directory) {
+            do throws(Errno) { if try !isInProgress(place) { try place.remove() } } catch { continue }
+        }
         for name in try TrackingDirectory.names(in: TrackingDirectory.root(store.directory)) {
             let directory = TrackingDirectory(store: store.directory, volume: name)
-            if try !store.exists(name) { try directory.remove() } else { try sweep(directory) }
+            do throws(Errno) {
+                if try !store.exists(name) { try directory.remove() } else { try sweep(directory) }
+            } catch { continue }
         }
     }
 
     private func isInProgress(_ place: CutDirectory) throws(Errno) -> Bool {
-        guard try place.readRecord()?.boot == boot else { return false }
-        if try place.isDetached() { return true }
         let record = try TrackingDirectory(store: store.directory, volume: place.volume).readRecord()
-        return record.boot == boot && record.cuts.contains(place.cut)
+        let isNamed = record.boot == boot && record.cuts.contains(place.cut)
+        if !isNamed, try !place.isDetached() { return false }
+        return try place.readRecord()?.boot == boot
     }
 
     private func sweep(_ directory: TrackingDirectory) throws(Errno) {

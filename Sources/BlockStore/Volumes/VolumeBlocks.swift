@@ -86,8 +86,7 @@ public final class VolumeBlocks: Sendable {
         var cuts: [Cut] = []
         for name in former.cuts {
             let place = CutDirectory(store: store.directory, cut: name, volume: directory.volume)
-            guard let cut = try place.readRecord(), cut.boot == boot else { continue }
-            cuts.append(try Cut(place, cut, store: store, buffers: buffers))
+            if let cut = try openCut(place, store, boot: boot, buffers) { cuts.append(cut) }
         }
         record.cuts = cuts.map(\.name)
         let isLost = former.cuts.contains { $0 == record.base && !record.cuts.contains($0) }
@@ -99,6 +98,20 @@ public final class VolumeBlocks: Sendable {
         let changes = try MappedBits(directory.changes(record.generation), capacity: VolumeBlock.capacity)
         try changes.reserve(blocks)
         return Tracking(record, changes, cuts)
+    }
+
+    /// `nil` for a cut that is lost: of another boot, or with files that cannot be read, which is not to cost the volume.
+    private static func openCut(
+        _ place: CutDirectory, _ store: VolumeStore, boot: String, _ buffers: BlockBufferPool
+    ) throws(Errno) -> Cut? {
+        do throws(Errno) {
+            guard let record = try place.readRecord(), record.boot == boot else { return nil }
+            return try Cut(place, record, store: store, buffers: buffers)
+        } catch {
+            // That there is no room in the process now says nothing about the files.
+            if [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory].contains(error) { throw error }
+            return nil
+        }
     }
 
     /// What may be read and written now.
