@@ -50,23 +50,28 @@ public final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
             state.nextTicket += 1
             return state.nextTicket
         }
-        let alarm = deadline.map { deadline in
-            Task {
-                do { try await deadline.clock.sleep(untilUptime: deadline.uptime) } catch { return }  // It was got.
-                self.giveUp(key, ticket, deadline.error)
-            }
-        }
+        var alarm: Task<Void, Never>?
         defer { alarm?.cancel() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { wake in
-                enqueue(key, Waiter(ticket: ticket, wake: wake))
+                let waits = enqueue(key, Waiter(ticket: ticket, wake: wake))
+                // Not before it waits, for a deadline that has passed would find nobody.
+                if waits, let deadline { alarm = self.alarm(deadline, key, ticket) }
             }
         } onCancel: {
             giveUp(key, ticket, CancellationError())
         }
     }
 
-    private func enqueue(_ key: Key, _ waiter: Waiter) {
+    private func alarm(_ deadline: Deadline, _ key: Key, _ ticket: Int) -> Task<Void, Never> {
+        Task {
+            do { try await deadline.clock.sleep(untilUptime: deadline.uptime) } catch { return }  // It was got.
+            self.giveUp(key, ticket, deadline.error)
+        }
+    }
+
+    /// - Returns: whether it waits.
+    private func enqueue(_ key: Key, _ waiter: Waiter) -> Bool {
         let fate = state.withLock { state -> Fate in
             if Task.isCancelled { return .cancelled }
             guard state.queues[key] != nil else {
@@ -79,8 +84,9 @@ public final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
         switch fate {
         case .holds: waiter.wake.resume()
         case .cancelled: waiter.wake.resume(throwing: CancellationError())
-        case .waits: break
+        case .waits: return true
         }
+        return false
     }
 
     private func giveUp(_ key: Key, _ ticket: Int, _ error: any Error) {
