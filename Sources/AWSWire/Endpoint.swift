@@ -29,6 +29,23 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         path = parts.path.split(separator: "/").map { "/" + $0 }.joined()
     }
 
+    /// The same service in another region, if the host's name has the region in it; otherwise the same server. `nil` for
+    /// a VPC's own endpoint, which has none elsewhere.
+    public func inRegion(_ other: String, insteadOf region: String) -> Endpoint? {
+        if host.lowercased().hasSuffix(".vpce.amazonaws.com") { return nil }
+        let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        guard labels.contains(Substring(region)) else { return self }
+        let name = labels.map { $0 == region ? other : String($0) }.joined(separator: ".")
+        return Endpoint(isSecure: isSecure, host: name, port: port, path: path)
+    }
+
+    private init(isSecure: Bool, host: String, port: Int?, path: String) {
+        self.isSecure = isSecure
+        self.host = host
+        self.port = port
+        self.path = path
+    }
+
     /// What the header `Host` says.
     public var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host

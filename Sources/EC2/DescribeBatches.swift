@@ -7,18 +7,16 @@ import Platform
 /// A batch begins `window` after its first id, and not earlier than `interval` after the one before, so that callers who
 /// look again and again cost a few calls a second however many they are. A slow answer holds no other batch up.
 actor DescribeBatches<Item: Sendable> {
-    private struct Caller {
-        let ticket: Int
-        let answer: CheckedContinuation<Item?, any Error>
-    }
-
     private let window: Duration
     private let interval: Duration
     private let idsPerCall: Int
     private let clock: any Clock
     private let describe: @Sendable ([String]) async throws -> [String: Item]
 
-    private var callers: [String: [Caller]] = [:]
+    /// Who waits, by ticket, be the call sent or not.
+    private var callers: [Int: CheckedContinuation<Item?, any Error>] = [:]
+    /// The tickets of those who want an id that was not asked for yet.
+    private var wanted: [String: [Int]] = [:]
     private var pump: Task<Void, Never>?
     private var lastStart: Duration?
     private var lastTicket = 0
@@ -44,11 +42,11 @@ actor DescribeBatches<Item: Sendable> {
                 if Task.isCancelled {
                     answer.resume(throwing: CancellationError())
                 } else {
-                    enqueue(id, Caller(ticket: ticket, answer: answer))
+                    enqueue(id, ticket, answer)
                 }
             }
         } onCancel: {
-            Task { await giveUp(id, ticket) }
+            Task { await giveUp(ticket) }
         }
     }
 
@@ -60,18 +58,18 @@ actor DescribeBatches<Item: Sendable> {
         }
     }
 
-    private func enqueue(_ id: String, _ caller: Caller) {
-        callers[id, default: []].append(caller)
+    private func enqueue(_ id: String, _ ticket: Int, _ caller: CheckedContinuation<Item?, any Error>) {
+        callers[ticket] = caller
+        wanted[id, default: []].append(ticket)
         if pump == nil { pump = Task { await sendWhileWanted() } }
     }
 
-    private func giveUp(_ id: String, _ ticket: Int) {
-        guard let index = callers[id]?.firstIndex(where: { $0.ticket == ticket }) else { return }
-        callers[id]?.remove(at: index).answer.resume(throwing: CancellationError())
+    private func giveUp(_ ticket: Int) {
+        callers.removeValue(forKey: ticket)?.resume(throwing: CancellationError())
     }
 
     private func sendWhileWanted() async {
-        while !callers.isEmpty {
+        while !wanted.isEmpty {
             let start = max(clock.uptime() + window, lastStart.map { $0 + interval } ?? .zero)
             do {
                 try await clock.sleep(untilUptime: start)
@@ -79,19 +77,19 @@ actor DescribeBatches<Item: Sendable> {
                 preconditionFailure("nobody cancels this task: \(error)")
             }
             lastStart = clock.uptime()
-            let batch = Dictionary(uniqueKeysWithValues: callers.prefix(idsPerCall).map { ($0.key, $0.value) })
-            for id in batch.keys { callers[id] = nil }
-            Task { await answer(batch.filter { !$0.value.isEmpty }) }
+            let batch = Dictionary(uniqueKeysWithValues: wanted.prefix(idsPerCall).map { ($0.key, $0.value) })
+            for id in batch.keys { wanted[id] = nil }
+            Task { await answer(batch.filter { $0.value.contains { callers[$0] != nil } }) }
         }
         pump = nil
     }
 
-    private func answer(_ batch: [String: [Caller]]) async {
+    private func answer(_ batch: [String: [Int]]) async {
         guard !batch.isEmpty else { return }
         let result: Result<[String: Item], any Error>
         do { result = .success(try await describe(batch.keys.sorted())) } catch { result = .failure(error) }
-        for (id, callers) in batch {
-            for caller in callers { caller.answer.resume(with: result.map { $0[id] }) }
+        for (id, tickets) in batch {
+            for ticket in tickets { callers.removeValue(forKey: ticket)?.resume(with: result.map { $0[id] }) }
         }
     }
 }

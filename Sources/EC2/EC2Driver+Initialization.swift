@@ -1,27 +1,64 @@
 // How far volumes are that were made from a snapshot or from another volume.
 import Driver
+import Synchronization
 
 extension EC2Driver {
+    /// What need not be asked for again.
+    struct InitializationMemory {
+        /// By volume, those that are completed.
+        var completed: [VolumeID: VolumeInitialization] = [:]
+        /// Whether the caller has no right to ask.
+        var isRefused = false
+
+        /// Volumes are deleted by others too, so that some are remembered in vain.
+        static let limit = 10_000
+    }
+
+    /// How long a list of volumes waits for it.
+    static let initializationTime = Duration.seconds(1)
+
     /// The volumes with what EC2 tells of their initialization.
     ///
-    /// Nothing is told where the caller has no right to ask, or EC2 cannot be asked now: nobody is to miss the volumes
-    /// themselves for that, or to wait for it.
+    /// Nothing is told where the caller has no right to ask, or EC2 does not answer at once: nobody is to miss the volumes
+    /// themselves for that.
     func withInitialization(_ volumes: [Volume]) async throws -> [Volume] {
-        let ids = volumes.filter { $0.snapshotID != nil || $0.sourceVolumeID != nil }.map(\.id.rawValue)
-        guard !ids.isEmpty else { return volumes }
-        let items: [VolumeStatusItem]
-        do {
-            items = try await statusBatches.items(ids)
-        } catch is StorageError {
-            return volumes
+        let (known, isRefused) = initializations.withLock { ($0.completed, $0.isRefused) }
+        let unknown = volumes.filter {
+            ($0.snapshotID != nil || $0.sourceVolumeID != nil) && known[$0.id] == nil
         }
-        let known = Dictionary(items.map { ($0.volumeId, $0) }) { $1 }
+        let told = isRefused || unknown.isEmpty ? [:] : try await askForInitialization(of: unknown.map(\.id))
         return volumes.map { volume in
             var volume = volume
-            volume.initialization = known[volume.id.rawValue].flatMap(Translator.initialization)
+            volume.initialization = known[volume.id] ?? told[volume.id]
             return volume
         }
     }
+
+    private func askForInitialization(of ids: [VolumeID]) async throws -> [VolumeID: VolumeInitialization] {
+        do {
+            var told: [VolumeID: VolumeInitialization] = [:]
+            for item in try await statusBatches.items(ids.map(\.rawValue)) {
+                told[VolumeID(item.volumeId)] = Translator.initialization(item)
+            }
+            remember(told.filter { $0.value.state == .completed })
+            return told
+        } catch let error as StorageError {
+            if error.code.isOfRights { initializations.withLock { $0.isRefused = true } }
+            return [:]
+        }
+    }
+
+    private func remember(_ completed: [VolumeID: VolumeInitialization]) {
+        initializations.withLock { memory in
+            if memory.completed.count > InitializationMemory.limit { memory.completed = [:] }
+            memory.completed.merge(completed) { $1 }
+        }
+    }
+}
+
+extension StorageError.Code {
+    /// IAM's refusals, by EC2 and by other servers of its API.
+    fileprivate var isOfRights: Bool { name == "UnauthorizedOperation" || name == "AccessDenied" }
 }
 
 extension Translator {

@@ -241,7 +241,7 @@ extension CreateVolume {
     init(_ request: CreateVolumeRequest, token: String, key: String? = nil, _ tags: [TagSpecification]) {
         self.init(
             availabilityZone: request.zone.rawValue, clientToken: token,
-            encrypted: request.isEncrypted || key != nil ? true : nil, iops: request.iops, kmsKeyId: key,
+            encrypted: request.isEncrypted ? true : nil, iops: request.iops, kmsKeyId: request.isEncrypted ? key : nil,
             multiAttachEnabled: request.isMultiAttachEnabled ? true : nil, size: request.sizeGiB,
             snapshotId: request.snapshotID?.rawValue, tagSpecification: tags, throughput: request.throughputMiBps,
             volumeInitializationRate: request.volumeInitializationRateMiBps, volumeType: request.type?.name)

@@ -19,9 +19,10 @@ public final class EC2Driver: StorageDriver {
     let volumeBatches: DescribeBatches<VolumeItem>
     let instanceBatches: DescribeBatches<InstanceItem>
     let statusBatches: DescribeBatches<VolumeStatusItem>
+    let initializations = Mutex(InitializationMemory())
     /// Where snapshots lie that this driver copied to other regions: their ids do not tell.
     let regionsOfCopies = Mutex<[SnapshotID: String]>([:])
-    /// What every new volume is encrypted with; `nil` for what the account prescribes.
+    /// What volumes are encrypted with that are to be; `nil` for the account's own.
     let volumeKey: String?
     private let access: EC2Access
     private let transport: any WireTransport
@@ -39,8 +40,7 @@ public final class EC2Driver: StorageDriver {
 
     /// - Parameters:
     ///   - scope: what all volumes and snapshots have that it may see; `nil` for all of the account.
-    ///   - volumeKey: the KMS key that it encrypts every new volume with, as id, alias or ARN; `nil` for what the account
-    ///     prescribes.
+    ///   - volumeKey: the KMS key of new volumes that are to be encrypted, as id, alias or ARN; `nil` for the account's.
     /// - Throws: `WireError.invalidEndpoint`.
     public init(
         _ access: EC2Access, scope: EC2Scope? = nil, volumeKey: String? = nil, transport: any WireTransport,
@@ -67,20 +67,24 @@ public final class EC2Driver: StorageDriver {
                 return Dictionary(answer.instances.map { ($0.instanceId, $0) }) { $1 }
             }
         }
+        var hasty = access
+        hasty.limits.requestTime = min(limits.requestTime, Self.initializationTime)
+        let hastyClient = try EC2Client(hasty, transport: transport, clock: clock, random: random)
         statusBatches = DescribeBatches(limits: limits, idsPerCall: limits.idsPerCall, clock: clock) { ids in
             try await describeKnown(ids, unknown: .volumeNotFound) { ids in
-                let answer = try await client.send(DescribeVolumeStatus(volumeId: ids), repeating: false)
+                let answer = try await hastyClient.send(DescribeVolumeStatus(volumeId: ids), repeating: false)
                 return Dictionary(answer.volumeStatusSet.map { ($0.volumeId, $0) }) { $1 }
             }
         }
     }
 
-    /// The region's, or another one's: at the same endpoint if that is not AWS' own.
+    /// The region's, or another one's: at the endpoint that was given, unless it is that of a region.
     func client(of region: String) throws -> EC2Client {
         if region == access.region { return client }
         try checkRegionName(region, "region")
         var other = access
         other.region = region
+        other.endpoint = access.endpoint?.inRegion(region, insteadOf: access.region)
         return try EC2Client(other, transport: transport, clock: client.clock, random: client.random)
     }
 

@@ -205,7 +205,7 @@ extension Setting {
         summary: "The profile of AWS' shared files that EC2 is asked with; empty for AWS' own settings.")
     public static let ec2KmsKey = Setting(
         key: "ec2KmsKey", variable: "EBB_EC2_KMS_KEY", kind: .optionalText, fallback: .value(""),
-        summary: "The KMS key that every new volume in EC2 is encrypted with; empty for what the account prescribes.")
+        summary: "The KMS key of new volumes in EC2 that are to be encrypted; empty for the account's own.")
     public static let awsAccessKey = Setting(
         key: "awsAccessKey", variable: "EBB_AWS_ACCESS_KEY", kind: .secret, fallback: .value(""),
         summary: "The id of the access key that EC2 is asked with; empty for AWS' own settings.")

@@ -69,7 +69,7 @@ extension Settings {
     public var awsAccessKey: (id: String, secret: String)? {
         self[.awsAccessKey].text.isEmpty ? nil : (self[.awsAccessKey].text, self[.awsSecretKey].text)
     }
-    /// `nil` for what the account prescribes.
+    /// `nil` for the account's own.
     public var ec2KmsKey: String? { self[.ec2KmsKey].text.isEmpty ? nil : self[.ec2KmsKey].text }
     /// `nil` for none.
     public var ec2Tag: (key: String, value: String)? {

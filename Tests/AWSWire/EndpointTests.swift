@@ -18,6 +18,18 @@ import Testing
     }
 
     @Test(arguments: [
+        ("https://ec2.us-east-1.amazonaws.com", "https://ec2.eu-west-1.amazonaws.com"),
+        ("https://gate.us-east-1.example.org:444/x", "https://gate.eu-west-1.example.org:444/x"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"), ("http://us-east-10.test", "http://us-east-10.test"),
+    ])
+    func aRegionsNameIsThatOfItsServers(text: String, other: String) throws {
+        let endpoint = try Endpoint(text).inRegion("eu-west-1", insteadOf: "us-east-1")
+        #expect(try endpoint == Endpoint(other))
+        let ownOfVPC = try Endpoint("https://vpce-1.ec2.us-east-1.vpce.amazonaws.com")
+        #expect(ownOfVPC.inRegion("eu-west-1", insteadOf: "us-east-1") == nil)
+    }
+
+    @Test(arguments: [
         "", "s3.example.org", "ftp://h", "https://", "http://user@h", "http://user:pass@h", "https://h?x=1",
         "https://h#x",
         "https://h:port", "//h", "http://127.0.0.1:65536", "http://127.0.0.1:0", "http://h:99999999999999999999",

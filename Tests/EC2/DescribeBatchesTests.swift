@@ -83,6 +83,24 @@ import Testing
         #expect(try await advancing { try await batches.item("id") } == "item id")
     }
 
+    /// A call that is not answered holds nobody who has given up.
+    @Test func waitingForAnAnswerEndsWithItsTask() async throws {
+        let isSent = Mutex(false)
+        let gate = AsyncStream<Void>.makeStream()
+        let batches = DescribeBatches<String>(limits: EC2Limits(), idsPerCall: 500, clock: clock) { ids in
+            isSent.withLock { $0 = true }
+            for await _ in gate.stream {}
+            return [ids[0]: "item"]
+        }
+        let leaving = Task { try await batches.item("id") }
+        let staying = Task { try await batches.item("id") }
+        try await advancing { while !isSent.withLock({ $0 }) { await Task.yield() } }
+        leaving.cancel()
+        await #expect(throws: CancellationError.self) { try await leaving.value }
+        gate.continuation.finish()
+        #expect(try await advancing { try await staying.value } == "item")
+    }
+
     // MARK: Unknown ids
 
     /// Refuses as servers do, naming all, some or none of those that it does not know.

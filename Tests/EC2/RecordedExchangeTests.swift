@@ -8,40 +8,6 @@ import Testing
 
 /// What the driver does with EC2's own answers where moto's are others, in EC2's codes and texts.
 @Suite(.timeLimit(.minutes(1))) struct RecordedExchangeTests {
-    private static let volumeID: VolumeID = "vol-0123456789abcdef0"
-    private static let holder: InstanceID = "i-0aaaaaaaaaaaaaaa1"
-    private static let other: InstanceID = "i-0bbbbbbbbbbbbbbb2"
-
-    private static func volume(
-        _ state: String = "available", zone: String = "us-east-1a", attachedTo holder: InstanceID? = nil,
-        more: String = ""
-    ) -> String {
-        let attachment = holder.map {
-            "<item><volumeId>\(volumeID)</volumeId><instanceId>\($0)</instanceId><device>/dev/xvdb</device>"
-                + "<status>attached</status><attachTime>2026-01-02T03:04:06.000Z</attachTime></item>"
-        }
-        return "<volumeId>\(volumeID)</volumeId><size>1</size><snapshotId/><availabilityZone>\(zone)</availabilityZone>"
-            + "<status>\(state)</status><createTime>2026-01-02T03:04:05.000Z</createTime>"
-            + "<attachmentSet>\(attachment ?? "")</attachmentSet><volumeType>gp3</volumeType><iops>3000</iops>"
-            + "<throughput>125</throughput><multiAttachEnabled>false</multiAttachEnabled>\(more)"
-    }
-
-    private static func described(_ volumes: String...) -> PlayedEC2.Reply {
-        .done("DescribeVolumes", "<volumeSet>\(volumes.map { "<item>\($0)</item>" }.joined())</volumeSet>")
-    }
-
-    private static func instance(_ id: InstanceID, zone: String = "us-east-1a", devices: [String] = []) -> String {
-        let devices = devices.map { "<item><deviceName>\($0)</deviceName></item>" }.joined()
-        return "<item><instancesSet><item><instanceId>\(id)</instanceId><instanceState><code>16</code>"
-            + "<name>running</name></instanceState><placement><availabilityZone>\(zone)</availabilityZone></placement>"
-            + "<rootDeviceName>/dev/xvda</rootDeviceName><blockDeviceMapping>\(devices)</blockDeviceMapping>"
-            + "</item></instancesSet></item>"
-    }
-
-    private static func described(instance: String) -> PlayedEC2.Reply {
-        .done("DescribeInstances", "<reservationSet>\(instance)</reservationSet>")
-    }
-
     private let creation = CreateVolumeRequest(
         clientToken: "token", zone: "us-east-1a", sizeGiB: 1, type: .gp3, tags: [Tag.name: "data"])
 
@@ -61,7 +27,7 @@ import Testing
     ])
     func aRefusedCreationIsToldInEC2sWords(code: String, message: String) async throws {
         let ec2 = PlayedEC2 { asked, _ in
-            asked.action == "CreateVolume" ? .refused(code, message) : Self.described()
+            asked.action == "CreateVolume" ? .refused(code, message) : Recorded.described()
         }
         let driver = try ec2.driver()
         let error = await #expect(throws: StorageError.self) { try await driver.createVolume(creation) }
@@ -75,10 +41,10 @@ import Testing
             switch (asked.action, before) {
             case ("CreateVolume", 0): .cut
             case ("CreateVolume", 1): .refused("InternalError", status: 500)
-            case ("CreateVolume", _): .done("CreateVolume", Self.volume("creating"))
-            case (_, 0): Self.described()
-            case (_, 1): Self.described(Self.volume("creating"))
-            default: Self.described(Self.volume())
+            case ("CreateVolume", _): .done("CreateVolume", Recorded.volume("creating"))
+            case (_, 0): Recorded.described()
+            case (_, 1): Recorded.described(Recorded.volume("creating"))
+            default: Recorded.described(Recorded.volume())
             }
         }
         var request = creation
@@ -88,72 +54,30 @@ import Testing
         #expect(ec2.parameters(of: "CreateVolume").count == 3 && tokens.count == 1 && tokens.first?.isEmpty == false)
     }
 
-    @Test(arguments: [nil, "alias/ebb"])
-    func whereAKeyIsSetEveryNewVolumeIsEncryptedWithIt(key: String?) async throws {
+    @Test(arguments: [(nil, true), ("alias/ebb", true), ("alias/ebb", false)])
+    func aVolumeThatIsToBeEncryptedIsSoWithTheKey(key: String?, isEncrypted: Bool) async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"
-                ? .done("CreateVolume", Self.volume("creating"))
-                : before == 0 ? Self.described() : Self.described(Self.volume())
+                ? .done("CreateVolume", Recorded.volume("creating"))
+                : before == 0 ? Recorded.described() : Recorded.described(Recorded.volume())
         }
-        _ = try await ec2.driver(volumeKey: key).createVolume(creation)
+        var request = creation
+        request.isEncrypted = isEncrypted
+        _ = try await ec2.driver(volumeKey: key).createVolume(request)
         let sent = try #require(ec2.parameters(of: "CreateVolume").first)
-        #expect(sent["KmsKeyId"] == key)
-        #expect(sent["Encrypted"] == (key == nil ? nil : "true"))
+        #expect(sent["Encrypted"] == (isEncrypted ? "true" : nil))
+        #expect(sent["KmsKeyId"] == (isEncrypted ? key : nil))
     }
 
     @Test func aVolumeThatCannotBeMadeIsToldSo() async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"
-                ? .done("CreateVolume", Self.volume("creating"))
-                : before == 0 ? Self.described() : Self.described(Self.volume("error"))
+                ? .done("CreateVolume", Recorded.volume("creating"))
+                : before == 0 ? Recorded.described() : Recorded.described(Recorded.volume("error"))
         }
         let driver = try ec2.driver()
         let error = await #expect(throws: StorageError.self) { try await driver.createVolume(creation) }
         #expect(error?.code == .incorrectState)
-    }
-
-    // MARK: Initialization
-
-    private static func status(_ state: String, _ details: String) -> PlayedEC2.Reply {
-        .done(
-            "DescribeVolumeStatus",
-            "<volumeStatusSet><item><volumeId>\(volumeID)</volumeId><volumeStatus><status>ok</status><details>"
-                + "<item><name>io-enabled</name><status>passed</status></item>"
-                + "<item><name>initialization-state</name><status>\(state)</status></item></details></volumeStatus>"
-                + "<initializationStatusDetails>\(details)</initializationStatusDetails></item></volumeStatusSet>")
-    }
-
-    private static let provisioned =
-        "<initializationType>provisioned-rate</initializationType><progress>42</progress>"
-        + "<estimatedTimeToCompleteInSeconds>17</estimatedTimeToCompleteInSeconds>"
-
-    @Test(arguments: [
-        (
-            status("initializing", provisioned),
-            VolumeInitialization(
-                kind: .provisionedRate, state: .initializing, progressPercent: 42, estimatedSecondsLeft: 17)
-        ),
-        (
-            status("completed", "<initializationType>volume-copy</initializationType>"),
-            VolumeInitialization(kind: .volumeCopy, state: .completed, progressPercent: 100)
-        ),
-        (status("completed", ""), nil), (.refused("UnauthorizedOperation", status: 403), nil), (.cut, nil),
-        (.refused("RequestLimitExceeded", status: 503), nil),
-    ])
-    func whatEC2TellsOfAnInitializationIsShown(reply: PlayedEC2.Reply, expected: VolumeInitialization?) async throws {
-        let restored = Self.volume().replacing("<snapshotId/>", with: "<snapshotId>snap-0123456789abcdef0</snapshotId>")
-        let ec2 = PlayedEC2 { asked, _ in
-            asked.action == "DescribeVolumeStatus" ? reply : Self.described(restored)
-        }
-        let driver = try ec2.driver()
-        #expect(try await driver.describeVolumes(.all).volumes.map(\.initialization) == [expected])
-        #expect(ec2.parameters(of: "DescribeVolumeStatus").map { $0["VolumeId.1"] } == [Self.volumeID.rawValue])
-    }
-
-    @Test func whatIsOfNoSnapshotIsNotAskedFor() async throws {
-        let ec2 = PlayedEC2 { _, _ in Self.described(Self.volume()) }
-        #expect(try await ec2.driver().describeVolumes(.all).volumes.map(\.initialization) == [nil])
-        #expect(ec2.actions == ["DescribeVolumes"])
     }
 
     /// By which EC2 reads an encrypted snapshot of another region.
@@ -180,8 +104,8 @@ import Testing
     @Test func aVolumeThatIsNeverMadeIsNotWaitedForWithoutEnd() async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"
-                ? .done("CreateVolume", Self.volume("creating"))
-                : before == 0 ? Self.described() : Self.described(Self.volume("creating"))
+                ? .done("CreateVolume", Recorded.volume("creating"))
+                : before == 0 ? Recorded.described() : Recorded.described(Recorded.volume("creating"))
         }
         let driver = try ec2.driver()
         let error = await #expect(throws: StorageError.self) { try await driver.createVolume(creation) }
@@ -190,32 +114,32 @@ import Testing
     }
 
     @Test func ofTwoDaemonsThatTookANameTheFirstKeepsIt() async throws {
-        let earlier = Self.volume().replacing(Self.volumeID.rawValue, with: "vol-0000000000000000e")
+        let earlier = Recorded.volume().replacing(Recorded.volumeID.rawValue, with: "vol-0000000000000000e")
             .replacing("03:04:05", with: "03:04:04")
         let ec2 = PlayedEC2 { asked, before in
             switch asked.action {
-            case "CreateVolume": .done("CreateVolume", Self.volume("creating"))
+            case "CreateVolume": .done("CreateVolume", Recorded.volume("creating"))
             case "DeleteVolume": .done("DeleteVolume")
             default:
                 asked.parameters["VolumeId.1"] != nil
-                    ? before < 6 ? Self.described(Self.volume()) : Self.described()
-                    : before == 0 ? Self.described() : Self.described(Self.volume(), earlier)
+                    ? before < 6 ? Recorded.described(Recorded.volume()) : Recorded.described()
+                    : before == 0 ? Recorded.described() : Recorded.described(Recorded.volume(), earlier)
             }
         }
         let driver = try ec2.driver()
         let error = await #expect(throws: StorageError.self) { try await driver.createVolume(creation) }
         #expect(error?.code == .volumeDuplicate && error?.message.contains("vol-0000000000000000e") == true)
-        #expect(ec2.parameters(of: "DeleteVolume").map { $0["VolumeId"] } == [Self.volumeID.rawValue])
+        #expect(ec2.parameters(of: "DeleteVolume").map { $0["VolumeId"] } == [Recorded.volumeID.rawValue])
     }
 
     @Test func aSharedAccountIsSharedByATag() async throws {
         let ec2 = PlayedEC2 { asked, before in
             asked.action == "CreateVolume"
-                ? .done("CreateVolume", Self.volume("creating"))
+                ? .done("CreateVolume", Recorded.volume("creating"))
                 : before == 0
-                    ? Self.described()
-                    : Self.described(
-                        Self.volume(more: "<tagSet><item><key>team</key><value>a*b</value></item></tagSet>"))
+                    ? Recorded.described()
+                    : Recorded.described(
+                        Recorded.volume(more: "<tagSet><item><key>team</key><value>a*b</value></item></tagSet>"))
         }
         let driver = try ec2.driver(scope: EC2Scope(key: "team", value: "a*b"))
         let volume = try await driver.createVolume(creation)
@@ -224,14 +148,17 @@ import Testing
         #expect(made.contains { $0.key.hasSuffix(".Key") && $0.value == "team" })
         let listed = try #require(ec2.parameters(of: "DescribeVolumes").first)
         #expect(listed["Filter.2.Name"] == "tag:team" && listed["Filter.2.Value.1"] == #"a\*b"#)
-        let others = PlayedEC2(Self.described(Self.volume()))
+        let others = PlayedEC2(Recorded.described(Recorded.volume()))
         let blind = try others.driver(scope: EC2Scope(key: "team", value: "b"))
         for attempt in [
-            { _ = try await blind.describeVolumes(VolumeQuery(ids: [Self.volumeID])) },
-            { try await blind.deleteVolume(Self.volumeID) },
-            { try await blind.detachVolume(DetachVolumeRequest(volumeID: Self.volumeID)) },
-            { _ = try await blind.attachVolume(AttachVolumeRequest(volumeID: Self.volumeID, instanceID: Self.other)) },
-            { _ = try await blind.modifyVolume(ModifyVolumeRequest(volumeID: Self.volumeID, sizeGiB: 2)) },
+            { _ = try await blind.describeVolumes(VolumeQuery(ids: [Recorded.volumeID])) },
+            { try await blind.deleteVolume(Recorded.volumeID) },
+            { try await blind.detachVolume(DetachVolumeRequest(volumeID: Recorded.volumeID)) },
+            {
+                _ = try await blind.attachVolume(
+                    AttachVolumeRequest(volumeID: Recorded.volumeID, instanceID: Recorded.other))
+            },
+            { _ = try await blind.modifyVolume(ModifyVolumeRequest(volumeID: Recorded.volumeID, sizeGiB: 2)) },
         ] as [@Sendable () async throws -> Void] {
             let error = await #expect(throws: StorageError.self) { try await attempt() }
             #expect(error?.code == .volumeNotFound)
@@ -243,30 +170,31 @@ import Testing
 
     private func attach(_ ec2: PlayedEC2, device: DeviceName? = nil) async throws -> Driver.Attachment {
         try await ec2.driver().attachVolume(
-            AttachVolumeRequest(volumeID: Self.volumeID, instanceID: Self.other, device: device))
+            AttachVolumeRequest(volumeID: Recorded.volumeID, instanceID: Recorded.other, device: device))
     }
 
     @Test func theHolderIsNamed() async throws {
         let ec2 = PlayedEC2 { asked, _ in
             switch asked.action {
-            case "AttachVolume": .refused("VolumeInUse", "\(Self.volumeID) is already attached to an instance")
-            case "DescribeInstances": Self.described(instance: Self.instance(Self.other))
-            default: Self.described(Self.volume("in-use", attachedTo: Self.holder))
+            case "AttachVolume": .refused("VolumeInUse", "\(Recorded.volumeID) is already attached to an instance")
+            case "DescribeInstances": Recorded.described(instance: Recorded.instance(Recorded.other))
+            default: Recorded.described(Recorded.volume("in-use", attachedTo: Recorded.holder))
             }
         }
         let error = await #expect(throws: StorageError.self) { try await attach(ec2) }
-        #expect(error?.code == .volumeInUse && error?.cause?.contains(Self.holder.rawValue) == true)
+        #expect(error?.code == .volumeInUse && error?.cause?.contains(Recorded.holder.rawValue) == true)
     }
 
     @Test func bothZonesAreNamed() async throws {
         let text = """
-            The volume '\(Self.volumeID)' is not in the same availability zone as instance '\(Self.other)'
+            The volume '\(Recorded.volumeID)' is not in the same availability zone as instance '\(Recorded.other)'
             """
         let ec2 = PlayedEC2 { asked, _ in
             switch asked.action {
             case "AttachVolume": .refused("InvalidVolume.ZoneMismatch", text)
-            case "DescribeInstances": Self.described(instance: Self.instance(Self.other, zone: "us-east-1b"))
-            default: Self.described(Self.volume())
+            case "DescribeInstances":
+                Recorded.described(instance: Recorded.instance(Recorded.other, zone: "us-east-1b"))
+            default: Recorded.described(Recorded.volume())
             }
         }
         let error = await #expect(throws: StorageError.self) { try await attach(ec2) }
@@ -289,20 +217,20 @@ import Testing
                     "Invalid value '\(device)' for unixDevice. Attachment point \(device) is already in use")
             case "AttachVolume", "DetachVolume": .done(asked.action)
             case "DescribeInstances":
-                Self.described(instance: Self.instance(Self.other, devices: ["/dev/sda1", "/dev/xvdd"]))
+                Recorded.described(instance: Recorded.instance(Recorded.other, devices: ["/dev/sda1", "/dev/xvdd"]))
             default:
-                Self.described(
-                    Self.volume("in-use", attachedTo: Self.other).replacing("/dev/xvdb", with: here))
+                Recorded.described(
+                    Recorded.volume("in-use", attachedTo: Recorded.other).replacing("/dev/xvdb", with: here))
             }
         }
         let driver = try ec2.driver()
-        let request = AttachVolumeRequest(volumeID: Self.volumeID, instanceID: Self.other)
+        let request = AttachVolumeRequest(volumeID: Recorded.volumeID, instanceID: Recorded.other)
         _ = try await driver.attachVolume(request)
         _ = try await driver.attachVolume(request)
         #expect(
             ec2.parameters(of: "AttachVolume").map { $0["Device"] ?? "" }
                 == ["/dev/xvdb", "/dev/xvdc", "/dev/xvde", "/dev/xvde"])
-        let named = AttachVolumeRequest(volumeID: Self.volumeID, instanceID: Self.other, device: "/dev/xvdb")
+        let named = AttachVolumeRequest(volumeID: Recorded.volumeID, instanceID: Recorded.other, device: "/dev/xvdb")
         await #expect(throws: StorageError.self) { try await driver.attachVolume(named) }
     }
 
@@ -310,20 +238,20 @@ import Testing
         let ec2 = PlayedEC2 { asked, before in
             switch (asked.action, before) {
             case ("AttachVolume", 0): .cut
-            case ("AttachVolume", _): .refused("VolumeInUse", "\(Self.volumeID) is already attached to an instance")
-            default: Self.described(Self.volume("in-use", attachedTo: Self.other))
+            case ("AttachVolume", _): .refused("VolumeInUse", "\(Recorded.volumeID) is already attached to an instance")
+            default: Recorded.described(Recorded.volume("in-use", attachedTo: Recorded.other))
             }
         }
         let attachment = try await attach(ec2, device: "/dev/sdb")
-        #expect(attachment.instanceID == Self.other && attachment.location == .blockDevice(path: "/dev/xvdb"))
+        #expect(attachment.instanceID == Recorded.other && attachment.location == .blockDevice(path: "/dev/xvdb"))
     }
 
     @Test func aLostAttachThatSomebodyElseWonIsRefused() async throws {
         let ec2 = PlayedEC2 { asked, before in
             switch (asked.action, before) {
             case ("AttachVolume", 0): .cut
-            case ("AttachVolume", _): .refused("VolumeInUse", "\(Self.volumeID) is already attached to an instance")
-            default: Self.described(Self.volume("in-use", attachedTo: Self.holder))
+            case ("AttachVolume", _): .refused("VolumeInUse", "\(Recorded.volumeID) is already attached to an instance")
+            default: Recorded.described(Recorded.volume("in-use", attachedTo: Recorded.holder))
             }
         }
         let error = await #expect(throws: StorageError.self) { try await attach(ec2, device: "/dev/xvdb") }
@@ -332,7 +260,7 @@ import Testing
 
     @Test func anAttachThatIsStuckIsGivenUp() async throws {
         let ec2 = PlayedEC2 { asked, _ in
-            asked.action == "AttachVolume" ? .done("AttachVolume") : Self.described(Self.volume("in-use"))
+            asked.action == "AttachVolume" ? .done("AttachVolume") : Recorded.described(Recorded.volume("in-use"))
         }
         let error = await #expect(throws: StorageError.self) { try await attach(ec2, device: "/dev/xvdb") }
         #expect(error?.code == .deadlineExceeded && error?.advice != nil)
@@ -345,11 +273,12 @@ import Testing
             switch (asked.action, before) {
             case ("DeleteVolume", 0): .cut
             case ("DeleteVolume", _):
-                .refused("InvalidVolume.NotFound", "The volume '\(Self.volumeID)' does not exist.")
-            default: before == 0 ? Self.described(Self.volume()) : Self.described(Self.volume("deleting"))
+                .refused("InvalidVolume.NotFound", "The volume '\(Recorded.volumeID)' does not exist.")
+            default:
+                before == 0 ? Recorded.described(Recorded.volume()) : Recorded.described(Recorded.volume("deleting"))
             }
         }
-        try await ec2.driver().deleteVolume(Self.volumeID)
+        try await ec2.driver().deleteVolume(Recorded.volumeID)
         #expect(ec2.parameters(of: "DeleteVolume").count == 2)
     }
 
@@ -358,27 +287,28 @@ import Testing
             switch (asked.action, before) {
             case ("DetachVolume", 0): .refused("InternalError", status: 500)
             case ("DetachVolume", _):
-                .refused("IncorrectState", "Volume '\(Self.volumeID)' is in the 'available' state.")
+                .refused("IncorrectState", "Volume '\(Recorded.volumeID)' is in the 'available' state.")
             default:
                 before < 3
-                    ? Self.described(Self.volume("in-use", attachedTo: Self.holder)) : Self.described(Self.volume())
+                    ? Recorded.described(Recorded.volume("in-use", attachedTo: Recorded.holder))
+                    : Recorded.described(Recorded.volume())
             }
         }
-        try await ec2.driver().detachVolume(DetachVolumeRequest(volumeID: Self.volumeID))
+        try await ec2.driver().detachVolume(DetachVolumeRequest(volumeID: Recorded.volumeID))
         #expect(ec2.parameters(of: "DescribeVolumes").count == 4)
     }
 
     // MARK: What has no token
 
     private static func snapshot(token: String) -> String {
-        "<snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>\(volumeID)</volumeId><status>pending</status>"
+        "<snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>\(Recorded.volumeID)</volumeId><status>pending</status>"
             + "<startTime>2026-01-02T03:04:05.000Z</startTime><progress/><volumeSize>1</volumeSize>"
             + "<description>d</description>"
             + "<tagSet><item><key>ebb:clientToken</key><value>\(token)</value></item></tagSet>"
     }
 
     private let snapshots = CreateSnapshotsRequest(
-        clientToken: "token", sources: [.init(volumeID: Self.volumeID)], description: "d")
+        clientToken: "token", sources: [.init(volumeID: Recorded.volumeID)], description: "d")
 
     @Test func aLostSnapshotIsFoundByItsTagAndNotMadeAgain() async throws {
         let ec2 = PlayedEC2 { asked, before in
@@ -421,7 +351,7 @@ import Testing
     @Test func aModificationIsAnsweredWhenTheOneBeforeIsNotToldOfAnyMore() async throws {
         func modification(_ state: String, hour: Int) -> String {
             """
-            <volumeId>\(Self.volumeID)</volumeId><modificationState>\(state)</modificationState><targetSize>2</targetSize>\
+            <volumeId>\(Recorded.volumeID)</volumeId><modificationState>\(state)</modificationState><targetSize>2</targetSize>\
             <progress>0</progress><startTime>2026-01-02T0\(hour):00:00.000Z</startTime>
             """
         }
@@ -433,12 +363,12 @@ import Testing
                 .done(
                     "DescribeVolumesModifications",
                     "<volumeModificationSet><item>\(before < 3 ? old : new)</item></volumeModificationSet>")
-            default: Self.described(Self.volume())
+            default: Recorded.described(Recorded.volume())
             }
         }
         let driver = try ec2.driver()
-        let begun = try await driver.modifyVolume(ModifyVolumeRequest(volumeID: Self.volumeID, sizeGiB: 2))
-        let told = try await driver.describeVolumeModifications(VolumeModificationQuery(volumeIDs: [Self.volumeID]))
+        let begun = try await driver.modifyVolume(ModifyVolumeRequest(volumeID: Recorded.volumeID, sizeGiB: 2))
+        let told = try await driver.describeVolumeModifications(VolumeModificationQuery(volumeIDs: [Recorded.volumeID]))
         #expect(begun.state == .modifying && told.modifications == [begun])
     }
 
@@ -456,8 +386,8 @@ import Testing
         let driver = try PlayedEC2(.cut).driver(scope: EC2Scope(key: "team", value: "a"))
         for key in ["team", "ebb:clientToken"] {
             for request in [
-                ModifyTagsRequest(volumeID: Self.volumeID, set: [key: "b"]),
-                ModifyTagsRequest(volumeID: Self.volumeID, remove: [key]),
+                ModifyTagsRequest(volumeID: Recorded.volumeID, set: [key: "b"]),
+                ModifyTagsRequest(volumeID: Recorded.volumeID, remove: [key]),
             ] {
                 let error = await #expect(throws: StorageError.self) { try await driver.modifyTags(request) }
                 #expect(error?.code == .invalidParameterValue)
@@ -476,7 +406,7 @@ import Testing
 
     @Test func aLostModificationIsFoundAndNotMadeAgain() async throws {
         let modification = """
-            <item><volumeId>\(Self.volumeID)</volumeId><modificationState>modifying</modificationState>\
+            <item><volumeId>\(Recorded.volumeID)</volumeId><modificationState>modifying</modificationState>\
             <originalSize>1</originalSize><targetSize>2</targetSize><progress>0</progress>\
             <startTime>2026-01-02T04:00:00.000Z</startTime></item>
             """
@@ -489,10 +419,10 @@ import Testing
                 .done("DescribeVolumesModifications", "<volumeModificationSet/>")
             case ("DescribeVolumesModifications", _):
                 .done("DescribeVolumesModifications", "<volumeModificationSet>\(modification)</volumeModificationSet>")
-            default: Self.described(Self.volume())
+            default: Recorded.described(Recorded.volume())
             }
         }
-        let found = try await ec2.driver().modifyVolume(ModifyVolumeRequest(volumeID: Self.volumeID, sizeGiB: 2))
+        let found = try await ec2.driver().modifyVolume(ModifyVolumeRequest(volumeID: Recorded.volumeID, sizeGiB: 2))
         #expect(found.state == .modifying && found.target.sizeGiB == 2 && found.original.sizeGiB == 1)
         #expect(ec2.parameters(of: "ModifyVolume").count == 1)
     }
