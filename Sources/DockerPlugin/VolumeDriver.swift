@@ -92,7 +92,7 @@ struct VolumeDriver: Sendable {
                 advice: "give the volume a name: -v NAME:/path")
         }
         let options = try CreateOptions(parsing: message.options ?? [:])
-        guard try isToBeDone(policy.create, "dockerCreate", name) else { return try encode(ErrorAnswer()) }
+        guard try await isToBeCreated(name, options) else { return try encode(ErrorAnswer()) }
         let volume = try await limited(.create, "creating volume \(name)") {
             try await volumes.sound(try await createOnce(options, name: name).volume)
         }
@@ -104,6 +104,20 @@ struct VolumeDriver: Sendable {
         return try encode(ErrorAnswer())
     }
 
+    /// What exists already may be asked for, as Podman does, whatever the policy.
+    private func isToBeCreated(_ name: String, _ options: CreateOptions) async throws -> Bool {
+        do {
+            return try isToBeDone(policy.create, "dockerCreate", name)
+        } catch {
+            let request = options.request(name: name, zone: zone)
+            let known: HostVolume? = try await limited(.create, "looking up volume \(name)") {
+                try await existing(name, asked: request, from: options.source)
+            }
+            if known == nil { throw error }
+            return false
+        }
+    }
+
     private func isToBeDone(_ call: DockerPolicy.Call, _ setting: String, _ name: String) throws -> Bool {
         switch call {
         case .allow: return true
@@ -112,7 +126,7 @@ struct VolumeDriver: Sendable {
                 .unsupportedOperation, "Volume '\(name)' is left as it is, as the setting \(setting) says",
                 advice: "use the ebb command")
         case .ignore:
-            logger.notice("answered, and not done", metadata: ["volume": "\(name)", "setting": "\(setting)"])
+            logger.warning("answered, and not done", metadata: ["volume": "\(name)", "setting": "\(setting)"])
             return false
         }
     }

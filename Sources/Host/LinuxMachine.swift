@@ -106,6 +106,16 @@ public struct LinuxMachine: Machine {
         }
     }
 
+    public func makeDirectory(_ path: String, below mountPoint: String) throws {
+        do {
+            try createDirectories(FilePath(path), below: FilePath(mountPoint))
+        } catch {
+            throw StorageError(
+                .hostOperationFailed, "The directory '\(path)' of the volume at '\(mountPoint)' could not be made",
+                cause: "\(error)", advice: "see what has that name there, or set volumeRootPath to another")
+        }
+    }
+
     public func removeMountPoint(_ path: String) throws {
         do {
             try Directory.remove(FilePath(path))

@@ -127,6 +127,8 @@ public protocol Machine: Sendable {
     /// - Parameter lazily: takes the mount out of sight even while it is used.
     func unmount(_ path: String, lazily: Bool) async throws
     func makeMountPoint(_ path: String) throws
+    /// Makes a directory within a volume, unless it is there. A symbolic link on the way is refused.
+    func makeDirectory(_ path: String, below mountPoint: String) throws
     /// Removes a directory if it is empty.
     func removeMountPoint(_ path: String) throws
     func usage(at path: String) async throws -> FileSystemUsage

@@ -26,7 +26,8 @@ struct ConfigurationFile {
         }
         var file = ConfigurationFile(path: path)
         let entries = try ConfigurationReader.entries(of: text, file: path)
-        for entry in entries { try file.take(entry) }
+        let service = try REXRayService(entries, file: path)
+        for entry in entries { try file.take(entry, service) }
         if let first = entries.first(where: { REXRayKey.ownRoots.contains($0.path[0].lowercased()) }) {
             file.completeREXRay(line: first.line)
         }
@@ -37,16 +38,22 @@ struct ConfigurationFile {
         self.path = path
     }
 
-    private mutating func take(_ entry: ConfigurationEntry) throws(SettingsError) {
+    /// Of a key of our own: nothing comes before it.
+    private static let ownRank = Int.min
+
+    private mutating func take(_ entry: ConfigurationEntry, _ service: REXRayService) throws(SettingsError) {
         let key = entry.path.joined(separator: ".")
-        if entry.path.count == 1, let setting = Setting.named(key) { return try set(setting, entry, rank: 0) { $0 } }
-        switch REXRayKey.meaning(of: entry.path) {
-        case .setting(let setting, let rank, let translation):
+        if entry.path.count == 1, let setting = Setting.named(key) {
+            return try set(setting, entry, rank: Self.ownRank, .plain)
+        }
+        switch REXRayKey.meaning(of: entry.path, service) {
+        case .setting(let setting, let rank, let value):
             // An empty text is REX-Ray's way to say nothing, except where it means none.
             if entry.words == [""], setting != .volumeRootPath { return }
-            try set(setting, entry, rank: rank, translation.callAsFunction)
-        case .module(let name, let key): modules[name, default: REXRayModule()].take(key, entry)
-        case .nothing(let reason): notices.append("\(path):\(entry.line): \(key) has no effect: \(reason)")
+            try set(setting, entry, rank: rank, value)
+        case .module(let name, let key): try take(entry, of: name, key)
+        case .heeded: break
+        case .nothing(let reason): note(entry.path, entry.line, reason)
         case nil:
             let known =
                 entry.path.count == 1
@@ -56,7 +63,7 @@ struct ConfigurationFile {
     }
 
     private mutating func set(
-        _ setting: Setting, _ entry: ConfigurationEntry, rank: Int, _ translate: (String) -> String
+        _ setting: Setting, _ entry: ConfigurationEntry, rank: Int, _ value: REXRayValue
     ) throws(SettingsError) {
         let isOwnName = entry.path.count == 1 && Setting.named(entry.path[0]) == setting
         let name = isOwnName ? setting.key : entry.path.joined(separator: ".")
@@ -68,20 +75,46 @@ struct ConfigurationFile {
             throw problem(entry.line, "\(name) takes one value, not a list")
         }
         ranks[setting] = rank
-        let text = entry.words.map(translate).joined(separator: " ")
+        let text = entry.words.map { value($0) }.joined(separator: " ")
         entries[setting] = (text, .file(path: path, line: entry.line))
+    }
+
+    private mutating func take(
+        _ entry: ConfigurationEntry, of module: String, _ key: String
+    ) throws(SettingsError) {
+        let text = entry.words.first ?? ""
+        if modules[module] == nil { modules[module] = REXRayModule(entry: entry) }
+        switch key {
+        case "type": modules[module]?.type = text.lowercased()
+        case "host": modules[module]?.host = text
+        case "disabled":
+            guard let isDisabled = Setting.Kind.boolean(text) else {
+                throw problem(entry.line, "\(entry.path.joined(separator: ".")) must be true or false")
+            }
+            modules[module]?.isDisabled = isDisabled
+        case "spec": note(entry.path, entry.line, "Docker finds the socket by itself")
+        default: break
+        }
     }
 
     /// What REX-Ray's file says by saying nothing, and Docker's names for its plugins.
     private mutating func completeREXRay(line: Int) {
-        for (setting, text) in REXRayKey.defaults where entries[setting] == nil {
-            entries[setting] = (text, .file(path: path, line: line))
+        let origin = Origin.file(path: path, line: line)
+        for (setting, text) in REXRayKey.defaults where entries[setting] == nil { entries[setting] = (text, origin) }
+        var all = modules
+        if all[REXRayKey.defaultModule] == nil { all[REXRayKey.defaultModule] = REXRayModule() }
+        let named = all.sorted { $0.key < $1.key }.map { ($0.key, $0.value.dockerName(under: $0.key)) }
+        for (name, dockerName) in named where dockerName == nil {
+            guard let module = all[name], !module.isDisabled, let entry = module.entry else { continue }
+            note(entry.path.dropLast(), entry.line, "modules are Docker's here")
         }
-        guard ranks[.dockerNames] == nil else { return }
-        let names = modules.sorted { $0.key < $1.key }.compactMap { $0.value.dockerName(under: $0.key) }
-        guard !names.isEmpty else { return }
-        let all = ["ebb"] + names.filter { $0 != "ebb" }
-        entries[.dockerNames] = (all.joined(separator: " "), .file(path: path, line: line))
+        guard entries[.dockerNames] == nil else { return }
+        let names = named.compactMap(\.1).filter { $0 != "ebb" }
+        entries[.dockerNames] = ((["ebb"] + names).joined(separator: " "), origin)
+    }
+
+    private mutating func note(_ key: some Sequence<String>, _ line: Int, _ reason: String) {
+        notices.append("\(path):\(line): \(key.joined(separator: ".")) has no effect: \(reason)")
     }
 
     private func problem(_ line: Int, _ what: String) -> SettingsError {
@@ -91,19 +124,11 @@ struct ConfigurationFile {
 
 /// One of the doors that REX-Ray opened.
 private struct REXRayModule {
-    private var type: String?
-    private var host: String?
-    private var isDisabled = false
-
-    mutating func take(_ key: String, _ entry: ConfigurationEntry) {
-        let text = entry.words.first ?? ""
-        switch key {
-        case "type": type = text.lowercased()
-        case "host": host = text
-        case "disabled": isDisabled = Setting.Kind.boolean(text) ?? false
-        default: break
-        }
-    }
+    /// The first that was said of it; `nil` where nothing was.
+    var entry: ConfigurationEntry?
+    var type: String?
+    var host: String?
+    var isDisabled = false
 
     /// The socket's name, or the module's; `nil` for one that is not Docker's.
     func dockerName(under name: String) -> String? {

@@ -12,8 +12,8 @@ struct ConfigurationEntry: Hashable {
 ///
 /// Maps within maps, by indentation or in braces; values plain or in quotes; lists of values as `[a, b]` or as lines of
 /// `- a`; comments. Whatever else YAML has (anchors, folded text, lists of maps) is refused with its line. A whole YAML
-/// library would bring Foundation and its Unicode tables into every start of the command line. Text of a line is never
-/// repeated in an error, since it may be a secret that stands in the wrong place.
+/// library would bring Foundation and its Unicode tables into every start of the command line. Values are not repeated
+/// in its errors, since one may be a secret that stands in the wrong place.
 struct ConfigurationReader {
     private let file: String
     private var entries: [ConfigurationEntry] = []
@@ -26,9 +26,11 @@ struct ConfigurationReader {
     static func entries(of text: String, file: String) throws(SettingsError) -> [ConfigurationEntry] {
         var reader = ConfigurationReader(file: file)
         var line = 0
-        for content in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        // Some editors begin a file with a mark of its byte order.
+        let text = text.first == "\u{FEFF}" ? text.dropFirst() : text[...]
+        for content in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             line += 1
-            try reader.take(content.last == "\r" ? content.dropLast() : content, line: line)
+            try reader.take(content, line: line)
         }
         reader.closeOpen()
         return reader.entries
@@ -79,6 +81,7 @@ struct ConfigurationReader {
     ) throws(SettingsError) {
         switch value.first {
         case nil: open = (path, indent, line, [])
+        case _ where Self.nulls.contains(value): break
         case "[":
             var words: [String] = []
             for item in try parts(of: value, .list, line: line) { words.append(try scalar(item, line: line)) }
@@ -94,7 +97,10 @@ struct ConfigurationReader {
         }
     }
 
-    /// A key with neither value nor items is YAML's null: as if it were not there.
+    /// YAML's null in words: as if the key were not there.
+    private static let nulls: Set<String> = ["~", "null", "Null", "NULL"]
+
+    /// A key with neither value nor items is null too.
     private mutating func closeOpen() {
         guard let list = open else { return }
         open = nil
@@ -129,16 +135,20 @@ struct ConfigurationReader {
         var part = ""
         var depth = 0
         var quote: Character?
+        /// Not a blank.
+        var previous: Character = ","
         for character in text.dropFirst() {
             if let open = quote {
+                // Two quotes for one end the text and begin it again.
                 if character == open { quote = nil }
-            } else if (character == "\"" || character == "'") && trimmed(part).last.map({ $0 == ":" }) != false {
-                quote = character
+            } else if character == "\"" || character == "'" {
+                if ":,[{\"'".contains(previous) { quote = character }
             } else if character == "[" || character == "{" {
                 depth += 1
             } else if character == "]" || character == "}" {
                 depth -= 1
             }
+            if !character.isWhitespace { previous = character }
             if depth < 0 || (depth == 0 && character == "," && quote == nil) {
                 if !trimmed(part).isEmpty { parts.append(trimmed(part)) }
                 part = ""
@@ -154,16 +164,25 @@ struct ConfigurationReader {
 
     private func scalar(_ text: String, line: Int) throws(SettingsError) -> String {
         guard let first = text.first else { return "" }
-        if first == "\"" || first == "'" {
-            guard text.count >= 2, text.last == first else { throw problem(line, "a quote that is not closed") }
-            let inner = text.dropFirst().dropLast()
-            if first == "\"", inner.contains("\\") { throw problem(line, "escapes; use single quotes instead") }
-            return first == "'"
-                ? inner.split(separator: "''", omittingEmptySubsequences: false).joined(separator: "'")
-                : String(inner)
-        }
+        if first == "\"" || first == "'" { return try quoted(text, by: first, line: line) }
         if "{}[]&*!|>%@`".contains(first) { throw problem(line, "a value that starts with \(first); quote it") }
+        // What is meant as another key must not become part of a value.
+        if text.contains(": ") || text.hasSuffix(":") { throw problem(line, "a value with a colon; quote it") }
+        if text.hasPrefix("- ") { throw problem(line, "a list within a list") }
         return text
+    }
+
+    private func quoted(_ text: String, by quote: Character, line: Int) throws(SettingsError) -> String {
+        guard text.count >= 2, text.last == quote else { throw problem(line, "a quote that is not closed") }
+        let inner = text.dropFirst().dropLast()
+        if quote == "\"" {
+            if inner.contains("\\") { throw problem(line, "escapes; use single quotes instead") }
+            if inner.contains(quote) { throw problem(line, "a quote within a quoted value") }
+            return String(inner)
+        }
+        let parts = inner.split(separator: "''", omittingEmptySubsequences: false)
+        if parts.contains(where: { $0.contains(quote) }) { throw problem(line, "a quote within a quoted value") }
+        return parts.joined(separator: "'")
     }
 
     /// Without what follows a `#` at the start or after a blank, outside quotes.

@@ -1,159 +1,102 @@
 /// What the keys of REX-Ray's configuration files mean here, so that its users keep their files.
 ///
-/// Source: REX-Ray's user guides of 0.3.3 and 0.11.4, "Configuration" and "Amazon Web Services"; libStorage's own
-/// back-mapping of older keys.
+/// Source: REX-Ray's user guides of 0.3.3 and 0.11.4, "Configuration", "libStorage Server" and "Amazon Web Services";
+/// libStorage's keys, and its own mapping of older ones.
 enum REXRayKey {
     enum Meaning {
         /// Of several keys that say the same thing, the one of the lowest rank holds.
-        case setting(Setting, rank: Int, Translation)
-        /// A plugin socket for Docker, or what is said about one.
+        case setting(Setting, rank: Int, REXRayValue)
+        /// Something about a plugin socket.
         case module(name: String, key: String)
+        /// What was heeded before any key was read.
+        case heeded
         /// Nothing, and why not.
         case nothing(String)
-    }
-
-    /// REX-Ray's values in the words of the setting.
-    enum Translation {
-        case none
-        /// `ebs` is what later versions call it.
-        case driver
-        /// `true` makes calls succeed without doing anything.
-        case disabling
-        /// A host's name, without a scheme.
-        case endpoint
-        /// The value of the tag `rexraySet`.
-        case tag
-
-        func callAsFunction(_ text: String) -> String {
-            switch self {
-            case .none: text
-            case .driver: text.lowercased() == "ebs" ? StorageWorld.ec2.rawValue : text
-            case .disabling: Setting.Kind.boolean(text).map { $0 ? "ignore" : "allow" } ?? text
-            case .endpoint: text.contains("://") ? text : "https://" + text
-            case .tag: "rexraySet=" + text
-            }
-        }
     }
 
     /// Roots of the file that only REX-Ray has: with one of them it is taken for REX-Ray's.
     static let ownRoots: Set<String> = ["rexray", "libstorage"]
 
-    /// What every file of REX-Ray's says by saying nothing: Docker knows it as `rexray`, and containers get a directory
-    /// within each volume. Source: REX-Ray's user guide, "Docker Integration", `linux.volume.rootPath`.
-    static let defaults: [(setting: Setting, text: String)] = [
-        (.dockerNames, "ebb rexray"), (.volumeRootPath, "/data"),
-    ]
+    /// What every file of REX-Ray's says by saying nothing: containers get a directory within each volume. Source:
+    /// REX-Ray's user guide, `linux.volume.rootPath`.
+    static let defaults: [(setting: Setting, text: String)] = [(.volumeRootPath, "/data")]
+
+    /// The module that there is without being named; Docker knows it as `rexray`.
+    static let defaultModule = "default-docker"
 
     /// - Returns: `nil` for a key that is not known.
-    static func meaning(of path: [String]) -> Meaning? { meaning(of: path.map { $0.lowercased() }[...], rank: 0) }
+    static func meaning(of path: [String], _ service: REXRayService) -> Meaning? {
+        switch REXRayPlace(path) {
+        case .plain(let path, let rank): return meaning(of: path, rank: rank, service)
+        case .service(let name, let path, let rank):
+            guard name == service.name else { return .nothing("of the services, \(service.name ?? "none") is used") }
+            return path == ["driver"]
+                ? .setting(.driver, rank: rank, .driver) : meaning(of: path, rank: rank, service)
+        case .module(let name, let path):
+            let isModules = path.count == 1 && ["type", "host", "disabled", "spec", "desc"].contains(path.first)
+            return isModules
+                ? .module(name: name, key: path.first ?? "") : .nothing("all of Docker's names share their settings")
+        }
+    }
 
-    private static func meaning(of path: ArraySlice<String>, rank: Int) -> Meaning? {
-        let path = unscoped(path)
-        if path.starts(with: ["modules"]), path.count > 2 {
-            return module(String(path.dropFirst().first ?? ""), path.dropFirst(2), rank: rank)
-        }
-        if path.starts(with: ["libstorage", "server", "services"]), path.count > 4 {
-            // Whatever is said of one service holds for the only one that there is.
-            return path.last == "driver" && path.count == 5
-                ? .setting(.driver, rank: rank + serviceRank, .driver)
-                : meaning(of: path.dropFirst(4), rank: rank + serviceRank)
-        }
+    private static func meaning(of path: ArraySlice<String>, rank: Int, _ service: REXRayService) -> Meaning? {
         let key = path.joined(separator: ".")
-        if let section = path.first.flatMap(Section.init(rawValue:)), path.count == 2, let last = path.last {
-            return amazon(last, rank: rank + section.rank)
+        if key == "libstorage.service" { return service.namesDriver ? .heeded : .setting(.driver, rank: rank, .driver) }
+        if path.count == 2, let section = AmazonSection(rawValue: path[path.startIndex]), let last = path.last {
+            return section.meaning(of: last, rank: rank)
         }
-        if let (setting, own, translation) = settings[key] { return .setting(setting, rank: rank + own, translation) }
+        if let (setting, own, value) = settings[key] { return .setting(setting, rank: rank + own, value) }
         return nothing.first { $0.keys.contains(key) || $0.prefixes.contains(where: key.hasPrefix) }
             .map { .nothing($0.reason) }
     }
 
-    /// Without what stands before a key only to say where it belongs.
-    private static func unscoped(_ path: ArraySlice<String>) -> ArraySlice<String> {
-        let operations = ["libstorage", "integration", "volume", "operations"]
-        if path.starts(with: operations) { return ["volume"] + path.dropFirst(operations.count) }
-        return path.first == "rexray" ? unscoped(path.dropFirst()) : path
-    }
-
-    private static let serviceRank = 10
-    private static let moduleRank = 20
-
-    private static func module(_ name: String, _ rest: ArraySlice<String>, rank: Int) -> Meaning? {
-        if rest.count == 1, let key = rest.first, ["type", "host", "disabled", "spec", "desc"].contains(key) {
-            return .module(name: name, key: key)
-        }
-        // Whatever is said of one of Docker's names holds for all, so the first one's is taken.
-        guard let meaning = meaning(of: rest, rank: rank + moduleRank) else { return nil }
-        return name == defaultModule ? meaning : .nothing("all of Docker's names share their settings")
-    }
-
-    static let defaultModule = "default-docker"
-
-    // MARK: Amazon
-
-    /// The names that the driver's section has had, the last one first.
-    private enum Section: String {
-        case ebs, aws, ec2
-
-        var rank: Int {
-            switch self {
-            case .ebs: 1
-            case .aws: 2
-            case .ec2: 3
-            }
-        }
-    }
-
-    private static func amazon(_ key: String, rank: Int) -> Meaning? {
-        switch key {
-        case "accesskey": .setting(.awsAccessKey, rank: rank, .none)
-        case "secretkey": .setting(.awsSecretKey, rank: rank, .none)
-        case "region": .setting(.region, rank: rank, .none)
-        case "endpoint": .setting(.ec2Endpoint, rank: rank, .endpoint)
-        case "kmskeyid": .setting(.ec2KmsKey, rank: rank, .none)
-        case "rexraytag": .setting(.ec2Tag, rank: rank, .tag)
-        case "statustimeout": .setting(.attachTimeout, rank: rank, .none)
-        case "tag": .nothing("names have no prefix here; to share an account, set ec2Tag")
-        case "maxretries", "statusmaxattempts", "statusinitialdelay":
-            .nothing("how often is asked follows from how long is waited")
-        case "uselargedevicerange", "nvmebinpath": .nothing("devices are found without it")
-        default: nil
-        }
-    }
-
-    // MARK: All others
-
-    private static let settings: [String: (Setting, rank: Int, Translation)] = [
-        "loglevel": (.logLevel, 1, .none),
-        "storagedrivers": (.driver, 1, .driver),
-        "libstorage.service": (.driver, 1, .driver),
-        "volume.mount.preempt": (.mountPreempt, 1, .none),
-        "volume.mount.rootpath": (.volumeRootPath, 1, .none),
-        "linux.volume.rootpath": (.volumeRootPath, 2, .none),
-        "volume.create.disable": (.dockerCreate, 1, .disabling),
-        "volume.remove.disable": (.dockerRemove, 1, .disabling),
-        "volume.create.default.size": (.volumeSizeGiB, 1, .none),
-        "volume.create.default.iops": (.volumeIops, 1, .none),
-        "volume.create.default.type": (.volumeType, 1, .none),
-        "volume.create.default.fstype": (.fsType, 1, .none),
-        "volume.create.default.availabilityzone": (.zone, 1, .none),
-        "docker.size": (.volumeSizeGiB, 2, .none),
-        "docker.iops": (.volumeIops, 2, .none),
-        "docker.volumetype": (.volumeType, 2, .none),
-        "docker.fstype": (.fsType, 2, .none),
-        "docker.availabilityzone": (.zone, 2, .none),
-        "libstorage.device.attachtimeout": (.attachTimeout, 9, .none),
+    private static let settings: [String: (Setting, rank: Int, REXRayValue)] = [
+        "loglevel": (.logLevel, 0, .plain),
+        "storagedrivers": (.driver, 2, .driver),
+        "libstorage.storage.driver": (.driver, 1, .driver),
+        "volume.mount.preempt": (.mountPreempt, 0, .plain),
+        "volume.mount.rootpath": (.volumeRootPath, 0, .plain),
+        "linux.volume.rootpath": (.volumeRootPath, 1, .plain),
+        "volume.create.disable": (.dockerCreate, 0, .disabling),
+        "volume.remove.disable": (.dockerRemove, 0, .disabling),
+        "volume.create.default.size": (.volumeSizeGiB, 0, .plain),
+        "volume.create.default.iops": (.volumeIops, 0, .iops),
+        "volume.create.default.type": (.volumeType, 0, .plain),
+        "volume.create.default.fstype": (.fsType, 0, .plain),
+        "volume.create.default.availabilityzone": (.zone, 0, .plain),
+        "docker.size": (.volumeSizeGiB, 1, .plain),
+        "docker.iops": (.volumeIops, 1, .iops),
+        "docker.volumetype": (.volumeType, 1, .plain),
+        "docker.fstype": (.fsType, 1, .plain),
+        "docker.availabilityzone": (.zone, 1, .plain),
+        "libstorage.device.attachtimeout": (.attachTimeout, 9, .duration),
     ]
 
     private static let nothing: [(keys: Set<String>, prefixes: [String], reason: String)] = [
-        (["host"], ["libstorage.", "tls."], "the daemon answers on a Unix socket alone, see the setting socket"),
-        (["osdrivers", "volumedrivers"], [], "there is one, and it is always there"),
+        (
+            ["host", "libstorage.host", "libstorage.embedded", "libstorage.server.autoendpointmode"],
+            [
+                "tls.", "libstorage.client.", "libstorage.tls.", "libstorage.http.", "libstorage.server.endpoints.",
+                "libstorage.server.auth.",
+            ], "the daemon answers on a Unix socket alone, see the setting socket"
+        ),
+        ([], ["libstorage.logging."], "what is logged is the setting logLevel"),
+        (["libstorage.server.parserequestopts"], ["libstorage.server.tasks."], "no call is left to run behind another"),
+        (["libstorage.device.scantype"], ["libstorage.executor.", "libstorage.schema."], "there is nothing like it"),
+        (
+            ["osdrivers", "volumedrivers", "libstorage.os.driver", "libstorage.integration.driver"], [],
+            "there is one, and it is always there"
+        ),
         (
             ["volume.unmount.ignoreusedcount"], [],
             "uses are counted per container, and written down, so that the count is right"
         ),
-        (["volume.path.disablecache"], ["volume.path.cache"], "nothing is cached that could be wrong"),
         (
-            ["volume.mount.path", "volume.mount.retrycount", "volume.mount.retrywait"], [],
+            ["volume.path.disablecache", "volume.path.cache"], ["volume.path.cache."],
+            "nothing is cached that could be wrong"
+        ),
+        (
+            ["volume.mount.path", "volume.mount.retrycount", "volume.mount.retrywait", "docker.mountdirpath"], [],
             "volumes are mounted below stateDirectory, and waited for until attachTimeout"
         ),
         (["volume.create.implicit"], [], "Docker creates what it mounts"),
@@ -161,4 +104,113 @@ enum REXRayKey {
         (["linux.volume.filemode"], [], "what a volume holds keeps its mode"),
         (["docker.legacy"], [], "all engines are served alike"),
     ]
+}
+
+/// The names that the Amazon driver's section has had, the last one first.
+private enum AmazonSection: String {
+    case ebs, aws, ec2
+
+    private var rank: Int {
+        switch self {
+        case .ebs: 0
+        case .aws: 1
+        case .ec2: 2
+        }
+    }
+
+    func meaning(of key: String, rank outer: Int) -> REXRayKey.Meaning? {
+        let rank = outer + rank
+        return switch key {
+        case "accesskey": .setting(.awsAccessKey, rank: rank, .plain)
+        case "secretkey": .setting(.awsSecretKey, rank: rank, .plain)
+        case "region": .setting(.region, rank: rank, .plain)
+        case "endpoint": .setting(.ec2Endpoint, rank: rank, .endpoint)
+        case "kmskeyid": .setting(.ec2KmsKey, rank: rank, .plain)
+        case "rexraytag": .setting(.ec2Tag, rank: rank, .tag)
+        case "statustimeout": .setting(.attachTimeout, rank: rank, .duration)
+        case "tag": .nothing("names have no prefix here; to share an account, set ec2Tag")
+        case "maxretries", "statusmaxattempts", "statusinitialdelay":
+            .nothing("how often is asked follows from how long is waited")
+        case "uselargedevicerange", "nvmebinpath": .nothing("devices are found without it")
+        default: nil
+        }
+    }
+}
+
+/// Where a key stands: libStorage looks for each in the service first, then outwards.
+enum REXRayPlace {
+    case plain(ArraySlice<String>, rank: Int)
+    case service(String, ArraySlice<String>, rank: Int)
+    case module(String, ArraySlice<String>)
+
+    private static let services = ["libstorage", "server", "services"]
+    private static let operations = ["integration", "volume", "operations"]
+    /// What is below `libstorage.server` and no key of the server's own has come inwards from the root.
+    private static let ofServer: Set<String> = [
+        "services", "endpoints", "tasks", "auth", "autoendpointmode", "parserequestopts",
+    ]
+
+    private static let operationRank = -10
+    private static let serverRank = -100
+    private static let serviceRank = -1000
+    private static let moduleRank = -10_000
+
+    init(_ path: [String]) { self.init(path.map { $0.lowercased() }[...], rank: 0) }
+
+    private init(_ path: ArraySlice<String>, rank: Int) {
+        let rest = path.dropFirst()
+        if path.first == "rexray" {
+            self.init(rest, rank: rank)
+        } else if path.first == "modules", path.count > 2, let name = rest.first {
+            self.init(module: name, rest.dropFirst(), rank: rank)
+        } else if path.starts(with: Self.services), path.count > 4 {
+            self = .service(path[path.startIndex + 3], Self.operation(path.dropFirst(4)), rank: rank + Self.serviceRank)
+        } else if path.starts(with: Self.services.dropLast()), path.count > 3,
+            !Self.ofServer.contains(path[path.startIndex + 2])
+        {
+            self.init(path.dropFirst(2), rank: rank + Self.serverRank)
+        } else {
+            let operation = Self.operation(path)
+            self = .plain(operation, rank: operation == path ? rank : rank + Self.operationRank)
+        }
+    }
+
+    private init(module name: String, _ path: ArraySlice<String>, rank: Int) {
+        let isScope = name == REXRayKey.defaultModule && path.count > 1
+        if isScope { self.init(path, rank: rank + Self.moduleRank) } else { self = .module(name, path) }
+    }
+
+    /// The older, short form of what an operation is told.
+    private static func operation(_ path: ArraySlice<String>) -> ArraySlice<String> {
+        let inner = path.first == "libstorage" ? path.dropFirst() : path
+        return inner.starts(with: operations) ? ["volume"] + inner.dropFirst(operations.count) : path
+    }
+}
+
+/// The one service of libStorage's that the file is about.
+struct REXRayService {
+    /// `nil` where none is named.
+    private(set) var name: String?
+    /// Whether the file says which driver it has; if not, its name is the driver's.
+    private(set) var namesDriver = false
+
+    /// - Throws: `SettingsError` if there are several, and the file does not say which.
+    init(_ entries: [ConfigurationEntry], file: String) throws(SettingsError) {
+        var drivers: [String: Bool] = [:]
+        var second: ConfigurationEntry?
+        for entry in entries {
+            switch REXRayPlace(entry.path) {
+            case .plain(["libstorage", "service"], _): name = entry.words.first?.lowercased()
+            case .service(let service, let path, _):
+                if drivers[service] == nil, !drivers.isEmpty { second = second ?? entry }
+                drivers[service] = drivers[service] == true || path == ["driver"]
+            default: break
+            }
+        }
+        if name == nil, let second {
+            throw SettingsError("\(file):\(second.line): a second service; libstorage.service has to say which is used")
+        }
+        name = name ?? drivers.keys.first
+        namesDriver = name.flatMap { drivers[$0] } ?? false
+    }
 }

@@ -24,7 +24,7 @@ public struct Settings: Sendable {
     /// The configuration file that was asked for or would be read by default.
     public let configurationFile: String
     /// What the file says without effect, each a line with its place.
-    public let notices: [String]
+    public private(set) var notices: [String]
     private var values: [Setting: Value] = [:]
 
     /// - Parameters:
@@ -54,7 +54,7 @@ public struct Settings: Sendable {
             settings.values[setting] = Value(setting: setting, text: canonical, origin: origin)
         }
         // EC2 knows its zones itself.
-        if settings.driver == .emulator { try settings.placeZones() }
+        if settings.driver == .emulator { try settings.placeZones() } else { settings.noteUnusedZone() }
         try settings.checkTag()
         try settings.checkAccessKey()
         return settings
@@ -97,6 +97,11 @@ public struct Settings: Sendable {
         }
         replace(.zones, with: zones.joined(separator: " "))
         replace(.zone, with: zone)
+    }
+
+    private mutating func noteUnusedZone() {
+        let origin = self[.zone].origin
+        if origin != .builtIn { notices.append("\(origin.place): zone has no effect: in EC2 it is the instance's") }
     }
 
     private func checkTag() throws(SettingsError) {

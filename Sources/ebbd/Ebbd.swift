@@ -51,7 +51,7 @@ struct Ebbd: ParsableCommand {
     }
 
     private static var settingsHelp: String {
-        Setting.all.map { "  --\($0.flag)  \($0.summary)" }.joined(separator: "\n")
+        Setting.all.filter { $0.kind != .secret }.map { "  --\($0.flag)  \($0.summary)" }.joined(separator: "\n")
     }
 }
 
@@ -71,7 +71,7 @@ extension DaemonCommand {
         if let inheritance {
             try WorkerMain(plan: plan, inheritance: Inheritance(argument: inheritance), logger: logger).run()
         } else {
-            for notice in plan.settings.notices { logger.notice("\(notice)") }
+            for notice in plan.settings.notices { logger.warning("\(notice)") }
             var supervisor = try Supervisor(plan: plan, logger: logger)
             let code = try supervisor.run()
             if code != 0 { throw ExitCode(code) }

@@ -32,6 +32,7 @@ import Testing
 
     private static let file = """
         rexray:
+          logLevel: warn
           storageDrivers: [ec2]
           host: tcp://:7979
           volume:
@@ -117,7 +118,8 @@ import Testing
                     let volume = try #require(try await driver.describeVolumes(.all).volumes.first)
                     #expect(volume.name == "data" && volume.sizeGiB == 3 && volume.type == .gp3)
                     let log = String(decoding: try readFile(daemon.home.appending("ebbd.log")), as: UTF8.self)
-                    #expect(log.contains("\(file):3: rexray.host has no effect"), "\(log)")
+                    #expect(log.contains("\(file):4: rexray.host has no effect"), "\(log)")
+                    #expect(log.contains("answered, and not done"), "\(log)")
                     #expect(!log.contains("hush9f2c"), "a secret is in the log")
                 }
             }

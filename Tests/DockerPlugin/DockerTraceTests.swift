@@ -223,7 +223,12 @@ import Testing
                         == "Volume 'v1' is left as it is, as the setting \(setting) says (UnsupportedOperation); "
                         + "use the ebb command")
             }
-            #expect(volumes.calls.isEmpty)
+            #expect(volumes.requests.isEmpty)
+            // What is there already may be asked for.
+            volumes.add(.init(volume: .sample("v1")))
+            let again = try await PluginConnection(path).call(calls[0], #"{"Name":"v1","Opts":null}"#)
+            #expect(again.status == 200)
+            #expect(volumes.requests.isEmpty)
         }
     }
 

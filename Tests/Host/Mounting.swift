@@ -73,6 +73,10 @@ import Testing
         #expect(stage.machine.mountPoints == [stage.mounts + "/data"])
         for _ in 1...2 { try await manager.unmount(.name("data"), holder: .commandLine) }
         stage.expectClean()
+        // A directory that cannot be made is a mount that failed: nothing is left of it.
+        stage.machine.fail("mkdir below")
+        _ = await expectError(.hostOperationFailed) { _ = try await mount(manager, "data") }
+        stage.expectClean()
         await manager.shutdown()
     }
 

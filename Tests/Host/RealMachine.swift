@@ -131,6 +131,27 @@ final class RealStage: Sendable {
         }
     }
 
+    /// Whoever had the volume before may have put a way out of it where the root path is.
+    @Test(arguments: ["ln -s / srv", "ln -s /etc srv/data", "touch srv/data"])
+    func aRootPathLeadsNowhereElse(command: String) async throws {
+        try await RealStage(volumeRootPath: "/srv/data").run { stage in
+            _ = stage.region.addVolume("data")
+            let manager = try await stage.begin()
+            let mounted = try await manager.mount(.name("data"), holder: .commandLine)
+            let root = stage.mounts + "/data"
+            #expect(mounted.path == root + "/srv/data")
+            let parent = command.contains("srv/data") ? "" : "rmdir srv && "
+            _ = try await stage.shell("cd \(root) && rmdir srv/data && \(parent)\(command)")
+            try await manager.unmount(.name("data"), holder: .commandLine)
+            let error = await expectError(.hostOperationFailed) {
+                _ = try await manager.mount(.name("data"), holder: .commandLine)
+            }
+            #expect(error?.message.contains("/srv/data") == true)
+            try await stage.expectClean()
+            await manager.shutdown()
+        }
+    }
+
     @Test func fsckAgreesWithAnEmptyRoot() async throws {
         try await RealStage().run { stage in
             let id = stage.region.addVolume("data")

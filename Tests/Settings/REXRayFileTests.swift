@@ -126,10 +126,98 @@ import Testing
         #expect(
             idle == [
                 "libstorage.host", "libstorage.integration.volume.operations.path.cache.enabled",
-                "libstorage.integration.volume.operations.path.cache.async",
+                "libstorage.integration.volume.operations.path.cache.async", "rexray.modules.default-docker.spec",
                 "rexray.modules.second.libstorage.integration.volume.operations.mount.preempt", "EBS.maxRetries",
-                "EBS.tag",
+                "EBS.tag", "rexray.modules.default-admin",
             ])
+    }
+
+    /// libStorage looks for a key in the service that is used first, then outwards.
+    @Test(arguments: [
+        ("libstorage: {service: a, server: {services: {a: {driver: ebs}}}}", "ec2", "us-east-1"),
+        ("libstorage: {server: {services: {a: {driver: ec2, aws: {region: us-west-2}}}}}", "ec2", "us-west-2"),
+        ("libstorage: {service: ebs}\naws: {region: us-west-1}", "ec2", "us-west-1"),
+        ("libstorage: {server: {libstorage: {storage: {driver: ebs}}, ebs: {region: us-west-3}}}", "ec2", "us-west-3"),
+        (
+            """
+            aws: {region: us-east-9}
+            libstorage:
+              server:
+                aws: {region: us-east-8}
+                services:
+                  b: {driver: ec2, aws: {region: us-west-2}}
+                  a: {driver: emulator, aws: {region: us-west-1}}
+              service: B
+            """, "ec2", "us-west-2"
+        ),
+        (
+            "rexray: {modules: {default-docker: {libstorage: {service: ebs}, ebs: {region: a}}}}\nebs: {region: b}",
+            "ec2", "a"
+        ),
+    ])
+    func `the service that is used says most`(file: String, driver: String, region: String) throws {
+        let settings = try loadSettings(file: file)
+        #expect(settings.driver.rawValue == driver)
+        #expect(settings.region == region)
+    }
+
+    @Test func `of two services the file has to say which`() throws {
+        let file = "libstorage:\n  server:\n    services:\n      a: {driver: ebs}\n      b: {driver: ebs}\n"
+        let error = try #require(throws: SettingsError.self) { try loadSettings(file: file) }
+        #expect(error.description.contains(":5: a second service; libstorage.service has to say which is used"))
+    }
+
+    @Test(arguments: [
+        ("rexray: {logLevel: warn}", "ebb rexray"),
+        ("rexray: {modules: {vb2: {type: docker}}}", "ebb rexray vb2"),
+        ("rexray: {modules: {default-docker: {disabled: true}}}", "ebb"),
+        ("rexray: {modules: {default-docker: {host: unix:///run/docker/plugins/ebb.sock}}}", "ebb"),
+        ("rexray: {modules: {a: {type: docker, host: unix:///x/b.sock}, c: {type: admin}}}", "ebb b rexray"),
+    ])
+    func `Docker's names are those of the modules`(file: String, names: String) throws {
+        let settings = try loadSettings(file: file)
+        #expect(Set(settings.dockerNames) == Set(names.split(separator: " ").map(String.init)))
+        #expect(settings.notices.count == (file.contains("admin") ? 1 : 0))
+    }
+
+    @Test(arguments: [
+        ("ebs: {statusTimeout: 1m30s}", "attachTimeout", "90000ms"),
+        ("ebs: {statusTimeout: 2m0s}", "attachTimeout", "120000ms"),
+        ("docker: {iops: 0}", "volumeIops", ""), ("docker: {iops: 100}", "volumeIops", "100"),
+        (
+            "volume: {mount: {preempt: true}}\nlibstorage: {integration: {volume: {operations: {mount: {preempt: false}}}}}",
+            "mountPreempt", "false"
+        ),
+        ("aws: {accessKey: ~, secretKey: null}", "awsAccessKey", ""),
+        ("\u{FEFF}region: x", "region", "x"),
+        ("# a\r\nregion: x\r\nfsType: xfs\r\n", "fsType", "xfs"),
+        ("aws: {region: 'a'',b', tag: \"]\"}", "region", "a',b"),
+        ("aws: {region: a, rexrayTag: 'b}', kmsKeyID: \"c, d\"}", "ec2KmsKey", "c, d"),
+    ])
+    func `a value is what REX-Ray took it for`(file: String, key: String, text: String) throws {
+        let setting = try #require(Setting.named(key))
+        #expect(try loadSettings(file: file)[setting].text == text)
+    }
+
+    @Test(arguments: [
+        ("libstorage: {servce: ebs}", ":1: unknown setting libstorage.servce"),
+        ("ebs: {statusTimeout: soon}", ":1: attachTimeout is soon, but must be a time"),
+        ("rexray: {modules: {default-docker: {disabled: maybe}}}", "disabled must be true or false"),
+        ("dockerNames:\n  - name: x", ":2: a value with a colon; quote it"),
+        ("dockerNames:\n  - - a", ":2: a list within a list"),
+        ("region: \"a\" b\"", ":1: a quote within a quoted value"),
+        ("region: 'a' b'", ":1: a quote within a quoted value"),
+    ])
+    func `what cannot be meant is refused`(file: String, text: String) throws {
+        let error = try #require(throws: SettingsError.self) { try loadSettings(file: file) }
+        #expect(error.description.contains(text))
+    }
+
+    @Test func `the zone is the instance's in EC2`() throws {
+        let settings = try loadSettings(file: "storageDrivers: ec2\ndocker: {availabilityZone: us-east-1c}")
+        #expect(
+            settings.notices.count == 1
+                && settings.notices[0].hasSuffix(":2: zone has no effect: in EC2 it is the instance's"))
     }
 
     @Test func `Ebb's own names come before REX-Ray's, and both may stand in one file`() throws {
@@ -177,7 +265,9 @@ import Testing
 
     @Test(arguments: [
         "aws:\n  secretKey: hush\n  hush hush", "aws:\n  secretKey: hush\n  secretKey: hush",
-        "aws: {secretKey: hush, hush", "aws: {secretKey: hush: hush}\naccess: hush", "aws: {secretKey: [hush, hush]}",
+        "aws: {secretKey: hush, hush", "aws: {region: us-east-1 secretKey: hush}", "driver: ec2 awsSecretKey: hush",
+        "logLevel: info awsSecretKey: hush", "logLevel: info\r\nawsSecretKey: hush\r\n",
+        "aws: {secretKey: hush: hush}\naccess: hush", "aws: {secretKey: [hush, hush]}",
     ])
     func `no error repeats a secret`(file: String) throws {
         let error = try #require(throws: SettingsError.self) { try loadSettings(file: file) }
