@@ -44,4 +44,13 @@ public struct EC2Limits: Hashable, Sendable {
     public var idsPerCall = 500
 
     public init() {}
+
+    /// The same for somebody who gives a whole call up after `time`: what EC2 said, or did not, is told before that.
+    public func within(_ time: Duration) -> EC2Limits {
+        var limits = self
+        limits.callTime = min(callTime, time * 4 / 5)
+        limits.waitTime = min(waitTime, time * 4 / 5)
+        limits.requestTime = min(requestTime, limits.callTime / 2)
+        return limits
+    }
 }

@@ -30,8 +30,9 @@ struct EC2World {
             let identity = try AWSIdentity(
                 try explicit(), environment: environment, home: homeDirectory, clock: clock, random: random)
             let region = try await identity.region()
-            let access = EC2Access(
+            var access = EC2Access(
                 region: region, endpoint: try identity.endpoint(of: "ec2"), credentials: identity.credentials)
+            access.limits = access.limits.within(settings.attachTimeout)
             let driver = try EC2Driver(
                 access, scope: settings.ec2Tag.map { EC2Scope(key: $0.key, value: $0.value) },
                 volumeKey: settings.ec2KmsKey,

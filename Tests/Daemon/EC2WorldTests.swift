@@ -1,4 +1,5 @@
 import Driver
+import Glibc
 import Platform
 import RPC
 import TestSupport
@@ -50,21 +51,25 @@ import Testing
 
         """
 
-    private func withEC2(_ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void)
-        async throws
-    {
-        try await withMotoServer { moto in
-            let instance = try await runInstance(moto)
-            let place = [
-                "--driver", "ec2", "--ec2-endpoint", moto.endpoint, "--region", "us-east-1", "--instance", instance,
-                "--attach-timeout", "5s",
-            ]
-            let environment = Self.credentials.merging(Self.alone) { $1 }
-            try await withDaemon(arguments: place + arguments, environment: environment) { daemon in
-                let driver = RemoteDriver(
-                    socketPath: daemon.rpcSocket.string, clock: SystemClock(), random: SystemRandom())
-                try await body(daemon, driver)
-            }
+    private func withEC2(
+        _ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void
+    ) async throws {
+        try await withMotoServer { try await withEC2(on: $0, arguments, body) }
+    }
+
+    private func withEC2(
+        on moto: MotoServer, _ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void
+    ) async throws {
+        let instance = try await runInstance(moto)
+        let place = [
+            "--driver", "ec2", "--ec2-endpoint", moto.endpoint, "--region", "us-east-1", "--instance", instance,
+            "--attach-timeout", "5s",
+        ]
+        let environment = Self.credentials.merging(Self.alone) { $1 }
+        try await withDaemon(arguments: place + arguments, environment: environment) { daemon in
+            let driver = RemoteDriver(
+                socketPath: daemon.rpcSocket.string, clock: SystemClock(), random: SystemRandom())
+            try await body(daemon, driver)
         }
     }
 
@@ -122,6 +127,22 @@ import Testing
                     #expect(log.contains("answered, and not done"), "\(log)")
                     #expect(!log.contains("hush9f2c"), "a secret is in the log")
                 }
+            }
+        }
+    }
+
+    /// The cause comes before the daemon gives the call up.
+    @Test(arguments: [(Signal.kill, "connection refused"), (Signal(rawValue: SIGSTOP), "deadline exceeded")])
+    func whyEC2DoesNotAnswerIsTold(signal: Signal, cause: String) async throws {
+        try await withMotoServer { moto in
+            try await withEC2(on: moto) { daemon, _ in
+                try moto.send(signal)
+                let listed = try await runCommand(
+                    BuiltPrograms.ebb.string, ["--home", daemon.home.string, "volume", "ls"])
+                #expect(listed.status == 1)
+                let error = listed.errors.split(separator: "\n").last.map { $0.lowercased() } ?? ""
+                #expect(error.contains("cannot be reached") && error.contains(cause), "\(listed)")
+                #expect(error.contains("see whether"), "\(listed)")
             }
         }
     }
