@@ -33,8 +33,8 @@ enum REXRayKey {
             return path == ["driver"]
                 ? .setting(.driver, rank: rank, .driver) : meaning(of: path, rank: rank, service)
         case .module(let name, let path):
-            let isModules = path.count == 1 && ["type", "host", "disabled", "spec", "desc"].contains(path.first)
-            return isModules
+            let isOfModule = path.count == 1 && ["type", "host", "disabled", "spec", "desc"].contains(path.first)
+            return isOfModule
                 ? .module(name: name, key: path.first ?? "") : .nothing("all of Docker's names share their settings")
         }
     }
