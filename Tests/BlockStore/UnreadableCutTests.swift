@@ -4,12 +4,18 @@ import Testing
 
 @testable import BlockStore
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Files of a cut, or of a volume's tracking, that the next process cannot read: they cost what they belong to.
 @Suite struct UnreadableCutTests {
-    /// Nobody reads a directory as a file, or writes to it.
+    /// Nobody opens a link to itself.
     private func makeUnreadable(_ file: FilePath) throws {
         try removeFile(at: file)
-        try createDirectories(file)
+        try FileManager.default.createSymbolicLink(atPath: file.string, withDestinationPath: file.string)
     }
 
     private func withCuts(_ body: (TrackingFixture, [CutDirectory]) throws -> Void) async throws {
@@ -48,10 +54,21 @@ import Testing
             try next.copy(into: sink)
             #expect(try sink.contents(of: next, on: nil).bytes[0] == 2)
             try fixture.volumes.finish(next)
-            // What is left of the cut goes with the process after, once it can be removed.
-            try Directory.remove(places[0].path.appending(file))
+            // What is left of the cut goes with the process after.
             try fixture.startNextProcess()
             #expect(try CutDirectory.all(in: fixture.store.directory).isEmpty)
+        }
+    }
+
+    @Test func aCutOfAVolumeThatIsGoneKeepsNoSpaceWhenItCannotBeRead() async throws {
+        try await withCuts { fixture, places in
+            try fixture.store.remove("vol-1")
+            try fixture.startNextProcess()
+            #expect(try fixture.pendingCuts().map(\.volume) == ["vol-1", "vol-2"])
+            try makeUnreadable(places[0].record)
+            try fixture.startNextProcess()
+            #expect(try fixture.pendingCuts().map(\.volume) == ["vol-2"])
+            #expect(try CutDirectory.all(in: fixture.store.directory).map(\.volume) == ["vol-2"])
         }
     }
 
@@ -63,9 +80,13 @@ import Testing
             var unusable: [Errno] = []
             let pending = try fixture.volumes.pendingCuts { _, error in unusable.append(error) }
             #expect(pending.map(\.volume) == ["vol-2"])
-            #expect(unusable == [.isDirectory])
-            #expect(throws: Errno.isDirectory) { try fixture.volumes.open("vol-1") }
+            #expect(unusable == [.tooManySymbolicLinkLevels])
+            #expect(throws: Errno.tooManySymbolicLinkLevels) { try fixture.volumes.open("vol-1") }
             #expect(try fixture.volumes.open("vol-2").bytes(at: 0, count: 1) == [2])
+            // It can be removed, and then nothing is left of it.
+            try fixture.store.remove("vol-1")
+            try fixture.startNextProcess()
+            #expect(try CutDirectory.all(in: fixture.store.directory).map(\.volume) == ["vol-2"])
         }
     }
 }

@@ -294,8 +294,15 @@ public final class TrackedVolumes: Sendable {
     private func isInProgress(_ place: CutDirectory) throws(Errno) -> Bool {
         let record = try TrackingDirectory(store: store.directory, volume: place.volume).readRecord()
         let isNamed = record.boot == boot && record.cuts.contains(place.cut)
-        if !isNamed, try !place.isDetached() { return false }
-        return try place.readRecord()?.boot == boot
+        if isNamed { return try place.readRecord()?.boot == boot }
+        guard try place.isDetached() else { return false }
+        do throws(Errno) {
+            return try place.readRecord()?.boot == boot
+        } catch {
+            if error.isOfProcess { throw error }
+            // It would never be opened, and keep the space of a volume that is gone.
+            return false
+        }
     }
 
     private func sweep(_ directory: TrackingDirectory) throws(Errno) {
@@ -314,9 +321,22 @@ public final class TrackedVolumes: Sendable {
 extension VolumeStore {
     /// Lets a volume's cuts in progress stand without it.
     func detachCuts(of name: String) throws(Errno) {
-        for cut in try TrackingDirectory(store: directory, volume: name).readRecord().cuts {
+        let record: TrackingRecord
+        do throws(Errno) {
+            record = try TrackingDirectory(store: directory, volume: name).readRecord()
+        } catch {
+            if error.isOfProcess { throw error }
+            // Nobody could open the volume, or go on with its cuts, which nothing names now.
+            return
+        }
+        for cut in record.cuts {
             let place = CutDirectory(store: directory, cut: cut, volume: name)
             if try !TrackingDirectory.names(in: place.path).isEmpty { try writeFile(place.detached, []) }
         }
     }
+}
+
+extension Errno {
+    /// That there is no room in the process, or in the kernel, now says nothing about a file.
+    var isOfProcess: Bool { [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory].contains(self) }
 }

@@ -108,8 +108,7 @@ public final class VolumeBlocks: Sendable {
             guard let record = try place.readRecord(), record.boot == boot else { return nil }
             return try Cut(place, record, store: store, buffers: buffers)
         } catch {
-            // That there is no room in the process now says nothing about the files.
-            if [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory].contains(error) { throw error }
+            if error.isOfProcess { throw error }
             return nil
         }
     }
