@@ -106,13 +106,27 @@ public struct LinuxMachine: Machine {
         }
     }
 
-    public func makeDirectory(_ path: String, below mountPoint: String) throws {
+    /// Component by component, since whoever wrote to the volume may have put a way out of it there.
+    private static let makeDirectoryScript = """
+        cd -P -- "$1" || exit
+        shift
+        for name; do
+            if [ -L "./$name" ]; then echo "'$name' is a symbolic link" >&2; exit 1; fi
+            [ -d "./$name" ] || mkdir -m 755 "./$name" || exit
+            cd -P "./$name" || exit
+        done
+        """
+
+    public func makeDirectory(_ path: String, below mountPoint: String) async throws {
+        let names = path.split(separator: "/").map(String.init)
+        let arguments = ["sh", "-c", Self.makeDirectoryScript, "sh", mountPoint] + names
         do {
-            try createDirectories(FilePath(path), below: FilePath(mountPoint))
-        } catch {
+            _ = try await Command(arguments, deadline: commandDeadline).output(clock: clock)
+        } catch let error as StorageError {
             throw StorageError(
-                .hostOperationFailed, "The directory '\(path)' of the volume at '\(mountPoint)' could not be made",
-                cause: "\(error)", advice: "see what has that name there, or set volumeRootPath to another")
+                error.code, "The directory '\(path)' of the volume at '\(mountPoint)' could not be made",
+                cause: error.cause ?? error.message,
+                advice: "see what has that name there, or set volumeRootPath to another")
         }
     }
 

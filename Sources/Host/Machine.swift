@@ -128,7 +128,7 @@ public protocol Machine: Sendable {
     func unmount(_ path: String, lazily: Bool) async throws
     func makeMountPoint(_ path: String) throws
     /// Makes a directory within a volume, unless it is there. A symbolic link on the way is refused.
-    func makeDirectory(_ path: String, below mountPoint: String) throws
+    func makeDirectory(_ path: String, below mountPoint: String) async throws
     /// Removes a directory if it is empty.
     func removeMountPoint(_ path: String) throws
     func usage(at path: String) async throws -> FileSystemUsage

@@ -39,7 +39,7 @@ extension VolumeManager {
         try await growDevice(device, of: volume)
         let mountPoint = try await ensureMounted(volume, device, options)
         let path = settings.userPath(at: mountPoint)
-        if let rootPath = settings.volumeRootPath { try machine.makeDirectory(rootPath, below: mountPoint) }
+        if let rootPath = settings.volumeRootPath { try await machine.makeDirectory(rootPath, below: mountPoint) }
         let mounted = MountedVolume(
             volume: try await region.volume(.id(volume.id)), path: path, device: attachment.device)
         // Last, for a mount that fails is not unmounted by anybody.

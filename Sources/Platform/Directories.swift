@@ -12,23 +12,6 @@ public func createDirectories(_ path: FilePath) throws(Errno) {
     if unsafe mkdir(path.string, 0o755) < 0, errno != EEXIST { throw Errno(rawValue: errno) }
 }
 
-/// Makes a directory below another one, and those between; what is there already stays as it is.
-///
-/// No symbolic link is followed below `root`, for whoever wrote it there may not be trusted.
-///
-/// - Throws: `.notDirectory` where something else has a name, a link among it.
-public func createDirectories(_ path: FilePath, below root: FilePath) throws(Errno) {
-    var place = try checked(unsafe open(root.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-    defer { close(place) }
-    for component in path.components {
-        if unsafe mkdirat(place, component.string, 0o755) < 0, errno != EEXIST { throw Errno(rawValue: errno) }
-        let next = try checked(
-            unsafe openat(place, component.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
-        close(place)
-        place = next
-    }
-}
-
 /// Removes a file's name; one that is gone already is no error.
 ///
 /// The corresponding C function is `unlink`.

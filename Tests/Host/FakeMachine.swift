@@ -339,7 +339,7 @@ final class FakeMachine: Machine {
     }
 
     func makeMountPoint(_ path: String) throws { try enter("mkdir") }
-    func makeDirectory(_ path: String, below mountPoint: String) throws { try enter("mkdir below") }
+    func makeDirectory(_ path: String, below mountPoint: String) async throws { try await pass("mkdir below") }
     func removeMountPoint(_ path: String) throws { try enter("rmdir") }
 
     func takesWrites(at path: String) async throws -> Bool {
