@@ -50,7 +50,7 @@ struct EC2Client: Sendable {
         var attempt = 1
         while true {
             let failure: StorageError
-            switch try await outcome(of: action, attempt) {
+            switch try await outcome(of: action, attempt, until: deadline) {
             case .done(let answer): return answer
             case .refused(let error): throw error
             case .notNow(let error): failure = error
@@ -107,10 +107,13 @@ struct EC2Client: Sendable {
         case unknown(StorageError, mayChange: Bool)
     }
 
-    private func outcome<Action: EC2Action>(of action: Action, _ attempt: Int) async throws -> Outcome<Action.Answer> {
+    private func outcome<Action: EC2Action>(
+        of action: Action, _ attempt: Int, until deadline: Duration
+    ) async throws -> Outcome<Action.Answer> {
         do {
             let credentials = try await currentCredentials()
-            let answer = try await exchange(action, as: credentials)
+            let time = max(.milliseconds(1), min(limits.requestTime, deadline - clock.uptime()))
+            let answer = try await exchange(action, as: credentials, within: time)
             if (200..<300).contains(answer.status) { return read(answer, action, attempt) }
             if Refusal(answer.body)?.isOfCredentials == true { await self.credentials.forget(credentials) }
             return refusal(in: answer, action)
@@ -122,7 +125,7 @@ struct EC2Client: Sendable {
     }
 
     private func exchange(
-        _ action: some EC2Action, as credentials: AWSCredentials
+        _ action: some EC2Action, as credentials: AWSCredentials, within time: Duration
     ) async throws -> WireAnswer {
         let request = WireRequest(
             .post, "/", headers: [.init("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
@@ -130,7 +133,7 @@ struct EC2Client: Sendable {
         let client = WireClient(
             endpoint, signer: RequestSigner(credentials: credentials, region: region, service: "ec2"),
             transport: transport, clock: clock, random: random)
-        return try await client.sendOnce(request, limit: Self.maximumAnswerBytes, within: limits.requestTime)
+        return try await client.sendOnce(request, limit: Self.maximumAnswerBytes, within: time)
     }
 
     static func body<Action: EC2Action>(of action: Action) throws -> [UInt8] {

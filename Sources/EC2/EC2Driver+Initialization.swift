@@ -14,19 +14,20 @@ extension EC2Driver {
         static let limit = 10_000
     }
 
-    /// How long a list of volumes waits for it.
+    /// How long EC2 may take to answer.
     static let initializationTime = Duration.seconds(1)
 
     /// The volumes with what EC2 tells of their initialization.
     ///
-    /// Nothing is told where the caller has no right to ask, or EC2 does not answer at once: nobody is to miss the volumes
-    /// themselves for that.
+    /// Nothing is told where the caller has no right to ask, or EC2 does not answer at once, or of more volumes than are
+    /// asked for in one call: nobody is to miss the volumes themselves for that, or to wait long.
     func withInitialization(_ volumes: [Volume]) async throws -> [Volume] {
         let (known, isRefused) = initializations.withLock { ($0.completed, $0.isRefused) }
         let unknown = volumes.filter {
             ($0.snapshotID != nil || $0.sourceVolumeID != nil) && known[$0.id] == nil
         }
-        let told = isRefused || unknown.isEmpty ? [:] : try await askForInitialization(of: unknown.map(\.id))
+        let asked = unknown.prefix(client.limits.idsPerCall).map(\.id)
+        let told = isRefused || asked.isEmpty ? [:] : try await askForInitialization(of: asked)
         return volumes.map { volume in
             var volume = volume
             volume.initialization = known[volume.id] ?? told[volume.id]
