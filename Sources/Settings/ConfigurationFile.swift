@@ -50,6 +50,9 @@ struct ConfigurationFile {
         case .setting(let setting, let rank, let value):
             // An empty text is REX-Ray's way to say nothing, except where it means none.
             if entry.words == [""], setting != .volumeRootPath { return }
+            if entry.words.contains(where: REXRayValue.namesVariable) {
+                throw problem(entry.line, "\(key) names a variable; write what stands in it")
+            }
             try set(setting, entry, rank: rank, value)
         case .module(let name, let key): try take(entry, of: name, key)
         case .heeded: break

@@ -45,7 +45,10 @@ enum REXRayKey {
         if path.count == 2, let section = AmazonSection(rawValue: path[path.startIndex]), let last = path.last {
             return section.meaning(of: last, rank: rank)
         }
-        if let (setting, own, value) = settings[key] { return .setting(setting, rank: rank + own, value) }
+        if let (setting, own, value) = settings[key] {
+            return .setting(setting, rank: own * REXRayPlace.nameRank + rank, value)
+        }
+        if otherDrivers.contains(String(path.first ?? "")) { return .nothing("the driver is another one") }
         return nothing.first { $0.keys.contains(key) || $0.prefixes.contains(where: key.hasPrefix) }
             .map { .nothing($0.reason) }
     }
@@ -72,15 +75,26 @@ enum REXRayKey {
         "libstorage.device.attachtimeout": (.attachTimeout, 9, .duration),
     ]
 
+    /// The sections of REX-Ray's other drivers.
+    private static let otherDrivers: Set<String> = [
+        "azureud", "ceph", "cinder", "csi", "digitalocean", "do", "dobs", "efs", "fittedcloud", "gce", "gcepd",
+        "isilon",
+        "local", "openstack", "rackspace", "rbd", "s3fs", "scaleio", "vbox", "vfs", "virtualbox", "vmax", "xtremio",
+    ]
+
     private static let nothing: [(keys: Set<String>, prefixes: [String], reason: String)] = [
         (
-            ["host", "libstorage.host", "libstorage.embedded", "libstorage.server.autoendpointmode"],
             [
-                "tls.", "libstorage.client.", "libstorage.tls.", "libstorage.http.", "libstorage.server.endpoints.",
+                "host", "tls", "libstorage.tls", "libstorage.host", "libstorage.embedded",
+                "libstorage.server.autoendpointmode",
+            ],
+            [
+                "tls.", "auth.", "libstorage.client.", "libstorage.tls.", "libstorage.http.",
+                "libstorage.server.endpoints.",
                 "libstorage.server.auth.",
             ], "the daemon answers on a Unix socket alone, see the setting socket"
         ),
-        ([], ["libstorage.logging."], "what is logged is the setting logLevel"),
+        ([], ["logging.", "libstorage.logging."], "what is logged is the setting logLevel"),
         (["libstorage.server.parserequestopts"], ["libstorage.server.tasks."], "no call is left to run behind another"),
         (["libstorage.device.scantype"], ["libstorage.executor.", "libstorage.schema."], "there is nothing like it"),
         (
@@ -119,7 +133,7 @@ private enum AmazonSection: String {
     }
 
     func meaning(of key: String, rank outer: Int) -> REXRayKey.Meaning? {
-        let rank = outer + rank
+        let rank = rank * REXRayPlace.nameRank + outer
         return switch key {
         case "accesskey": .setting(.awsAccessKey, rank: rank, .plain)
         case "secretkey": .setting(.awsSecretKey, rank: rank, .plain)
@@ -144,16 +158,17 @@ enum REXRayPlace {
     case module(String, ArraySlice<String>)
 
     private static let services = ["libstorage", "server", "services"]
-    private static let operations = ["integration", "volume", "operations"]
+    private static let integration = ["integration", "volume"]
     /// What is below `libstorage.server` and no key of the server's own has come inwards from the root.
     private static let ofServer: Set<String> = [
         "services", "endpoints", "tasks", "auth", "autoendpointmode", "parserequestopts",
     ]
 
-    private static let operationRank = -10
-    private static let serverRank = -100
-    private static let serviceRank = -1000
-    private static let moduleRank = -10_000
+    /// A newer name comes before an older one wherever they stand; of one name, the inner one before the outer.
+    static let nameRank = 1000
+    private static let serverRank = -1
+    private static let serviceRank = -10
+    private static let moduleRank = -100
 
     init(_ path: [String]) { self.init(path.map { $0.lowercased() }[...], rank: 0) }
 
@@ -164,14 +179,18 @@ enum REXRayPlace {
         } else if path.first == "modules", path.count > 2, let name = rest.first {
             self.init(module: name, rest.dropFirst(), rank: rank)
         } else if path.starts(with: Self.services), path.count > 4 {
-            self = .service(path[path.startIndex + 3], Self.operation(path.dropFirst(4)), rank: rank + Self.serviceRank)
+            let key = path.dropFirst(4)
+            let operation = Self.operation(key)
+            self = .service(
+                path[path.startIndex + 3], operation,
+                rank: rank + Self.serviceRank - (operation == key ? 0 : Self.nameRank))
         } else if path.starts(with: Self.services.dropLast()), path.count > 3,
             !Self.ofServer.contains(path[path.startIndex + 2])
         {
             self.init(path.dropFirst(2), rank: rank + Self.serverRank)
         } else {
             let operation = Self.operation(path)
-            self = .plain(operation, rank: operation == path ? rank : rank + Self.operationRank)
+            self = .plain(operation, rank: operation == path ? rank : rank - Self.nameRank)
         }
     }
 
@@ -183,7 +202,9 @@ enum REXRayPlace {
     /// The older, short form of what an operation is told.
     private static func operation(_ path: ArraySlice<String>) -> ArraySlice<String> {
         let inner = path.first == "libstorage" ? path.dropFirst() : path
-        return inner.starts(with: operations) ? ["volume"] + inner.dropFirst(operations.count) : path
+        guard inner.starts(with: integration), inner.count > integration.count else { return path }
+        let rest = inner.dropFirst(integration.count)
+        return ["volume"] + (rest.first == "operations" ? rest.dropFirst() : rest)
     }
 }
 
@@ -194,23 +215,29 @@ struct REXRayService {
     /// Whether the file says which driver it has; if not, its name is the driver's.
     private(set) var namesDriver = false
 
-    /// - Throws: `SettingsError` if there are several, and the file does not say which.
+    /// - Throws: `SettingsError` if there are several, and the file does not say which, or for one without a driver.
     init(_ entries: [ConfigurationEntry], file: String) throws(SettingsError) {
         var drivers: [String: Bool] = [:]
-        var second: ConfigurationEntry?
+        var other: ConfigurationEntry?
+        var nameRank = Int.max
         for entry in entries {
             switch REXRayPlace(entry.path) {
-            case .plain(["libstorage", "service"], _): name = entry.words.first?.lowercased()
+            case .plain(["libstorage", "service"], let rank) where rank < nameRank && entry.words != [""]:
+                name = entry.words.first?.lowercased()
+                nameRank = rank
             case .service(let service, let path, _):
-                if drivers[service] == nil, !drivers.isEmpty { second = second ?? entry }
+                if drivers[service] == nil { other = drivers.isEmpty ? other : other ?? entry }
                 drivers[service] = drivers[service] == true || path == ["driver"]
             default: break
             }
         }
-        if name == nil, let second {
-            throw SettingsError("\(file):\(second.line): a second service; libstorage.service has to say which is used")
+        if name == nil, let other {
+            throw SettingsError("\(file):\(other.line): a second service; libstorage.service has to say which is used")
         }
-        name = name ?? drivers.keys.first
+        if name == nil, let service = drivers.first {
+            guard service.value else { throw SettingsError("\(file): the service \(service.key) has no driver") }
+            name = service.key
+        }
         namesDriver = name.flatMap { drivers[$0] } ?? false
     }
 }

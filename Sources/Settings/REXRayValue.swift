@@ -23,8 +23,13 @@ enum REXRayValue {
         case .endpoint: text.contains("://") ? text : "https://" + text
         case .tag: "rexraySet=" + text
         case .iops: text == "0" ? "" : text
-        case .duration: Self.milliseconds(text).map { "\($0)ms" } ?? text
+        case .duration: Self.milliseconds(text).map { $0 % 1000 == 0 ? "\($0 / 1000)s" : "\($0)ms" } ?? text
         }
+    }
+
+    /// Whether REX-Ray would have put a variable of its environment into the text, which is not done here.
+    static func namesVariable(_ text: String) -> Bool {
+        zip(text, text.dropFirst()).contains { $0 == "$" && ($1.isLetter || $1 == "_" || $1 == "{") }
     }
 
     /// Source: Go's `time.ParseDuration`, without fractions.

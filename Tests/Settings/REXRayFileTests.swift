@@ -151,6 +151,16 @@ import Testing
             """, "ec2", "us-west-2"
         ),
         (
+            """
+            rexray: {modules: {default-docker: {libstorage: {service: b}}}}
+            libstorage: {service: a, server: {services: {a: {driver: emulator}, b: {driver: ebs, ebs: {region: b-1}}}}}
+            """, "ec2", "b-1"
+        ),
+        (
+            "libstorage: {service: a, server: {services: {a: {driver: ebs, aws: {region: a-1}}}}}\nebs: {region: b-1}",
+            "ec2", "b-1"
+        ),
+        (
             "rexray: {modules: {default-docker: {libstorage: {service: ebs}, ebs: {region: a}}}}\nebs: {region: b}",
             "ec2", "a"
         ),
@@ -159,6 +169,22 @@ import Testing
         let settings = try loadSettings(file: file)
         #expect(settings.driver.rawValue == driver)
         #expect(settings.region == region)
+    }
+
+    @Test(arguments: [
+        "libstorage: {integration: {volume: {mount: {preempt: true}}}}",
+        "libstorage: {server: {logging: {level: debug}}}",
+        "libstorage: {service: a, server: {services: {a: {driver: ebs, auth: {key: x, allow: [y]}}}}}",
+        "libstorage: {service: ebs, tls: insecure}\nscaleio: {endpoint: x, insecure: true}\nefs: {region: x}",
+    ])
+    func `what the guides show is taken`(file: String) throws {
+        _ = try loadSettings(file: file)
+    }
+
+    @Test func `a service has a driver`() throws {
+        let file = "libstorage: {server: {services: {ebs: {ebs: {region: us-east-1}}}}}"
+        let error = try #require(throws: SettingsError.self) { try loadSettings(file: file) }
+        #expect(error.description.hasSuffix(": the service ebs has no driver"))
     }
 
     @Test func `of two services the file has to say which`() throws {
@@ -181,8 +207,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("ebs: {statusTimeout: 1m30s}", "attachTimeout", "90000ms"),
-        ("ebs: {statusTimeout: 2m0s}", "attachTimeout", "120000ms"),
+        ("ebs: {statusTimeout: 1m30s}", "attachTimeout", "90s"),
+        ("ebs: {statusTimeout: 2m0s}", "attachTimeout", "120s"),
+        ("ebs: {statusTimeout: 20m}", "attachTimeout", "1200s"),
+        ("ebs: {statusTimeout: 1s500ms}", "attachTimeout", "1500ms"),
         ("docker: {iops: 0}", "volumeIops", ""), ("docker: {iops: 100}", "volumeIops", "100"),
         (
             "volume: {mount: {preempt: true}}\nlibstorage: {integration: {volume: {operations: {mount: {preempt: false}}}}}",
@@ -201,6 +229,7 @@ import Testing
 
     @Test(arguments: [
         ("libstorage: {servce: ebs}", ":1: unknown setting libstorage.servce"),
+        ("aws: {accessKey: $KEY, secretKey: x}", ":1: aws.accessKey names a variable; write what stands in it"),
         ("ebs: {statusTimeout: soon}", ":1: attachTimeout is soon, but must be a time"),
         ("rexray: {modules: {default-docker: {disabled: maybe}}}", "disabled must be true or false"),
         ("dockerNames:\n  - name: x", ":2: a value with a colon; quote it"),
