@@ -81,9 +81,7 @@ public struct HTTPTransport: WireTransport {
     }
 
     private func outgoing(_ request: WireRequest, _ endpoint: Endpoint) -> HTTPClientRequest {
-        let scheme = endpoint.isSecure ? "https" : "http"
-        let query = request.query.isEmpty ? "" : "?" + request.encodedQuery
-        var outgoing = HTTPClientRequest(url: "\(scheme)://\(endpoint.authority)\(request.encodedPath)\(query)")
+        var outgoing = HTTPClientRequest(url: request.url(at: endpoint))
         outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
         if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }

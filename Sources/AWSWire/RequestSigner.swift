@@ -49,8 +49,7 @@ public struct RequestSigner: Sendable {
         let headers = [WireRequest.Field("host", endpoint.authority)]
         let canonical = canonicalRequest(request, headers, SHA256.hash(data: request.body).hex)
         request.query.append(.init("X-Amz-Signature", signature(of: canonical, at: moment)))
-        return "\(endpoint.isSecure ? "https" : "http")://\(endpoint.authority)\(request.encodedPath)"
-            + "?\(request.encodedQuery)"
+        return request.url(at: endpoint)
     }
 
     private static let algorithm = "AWS4-HMAC-SHA256"

@@ -44,6 +44,12 @@ public struct WireRequest: Sendable {
     /// As they stand in the request's first line.
     var encodedPath: String { path.percentEncoded(keepingSlashes: true) }
 
+    /// - Parameter endpoint: whose path stands in the request's already.
+    func url(at endpoint: Endpoint) -> String {
+        "\(endpoint.isSecure ? "https" : "http")://\(endpoint.authority)\(encodedPath)"
+            + (query.isEmpty ? "" : "?" + encodedQuery)
+    }
+
     /// In the order in which they are signed.
     var encodedQuery: String {
         query.map { ($0.name.percentEncoded(), $0.value.percentEncoded()) }.sorted { $0 < $1 }

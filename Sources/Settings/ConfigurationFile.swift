@@ -68,7 +68,7 @@ struct ConfigurationFile {
     private mutating func set(
         _ setting: Setting, _ entry: ConfigurationEntry, rank: Int, _ value: REXRayValue
     ) throws(SettingsError) {
-        let isOwnName = entry.path.count == 1 && Setting.named(entry.path[0]) == setting
+        let isOwnName = rank == Self.ownRank
         let name = isOwnName ? setting.key : entry.path.joined(separator: ".")
         if let other = ranks[setting], other <= rank {
             guard other < rank else { throw problem(entry.line, "\(name) is set twice") }
@@ -103,7 +103,7 @@ struct ConfigurationFile {
     /// What REX-Ray's file says by saying nothing, and Docker's names for its plugins.
     private mutating func completeREXRay(line: Int) {
         let origin = Origin.file(path: path, line: line)
-        for (setting, text) in REXRayKey.defaults where entries[setting] == nil { entries[setting] = (text, origin) }
+        entries[.volumeRootPath] = entries[.volumeRootPath] ?? (REXRayKey.rootPath, origin)
         var all = modules
         if all[REXRayKey.defaultModule] == nil { all[REXRayKey.defaultModule] = REXRayModule() }
         let named = all.sorted { $0.key < $1.key }.map { ($0.key, $0.value.dockerName(under: $0.key)) }

@@ -113,7 +113,7 @@ struct ConfigurationReader {
 
     // MARK: Within a line
 
-    private enum Collection {
+    private enum Brackets {
         case list, map
 
         var end: Character { self == .list ? "]" : "}" }
@@ -130,7 +130,7 @@ struct ConfigurationReader {
     }
 
     /// What stands between the commas of a list or map, which may hold further ones.
-    private func parts(of text: String, _ kind: Collection, line: Int) throws(SettingsError) -> [String] {
+    private func parts(of text: String, _ kind: Brackets, line: Int) throws(SettingsError) -> [String] {
         var parts: [String] = []
         var part = ""
         var depth = 0
@@ -164,7 +164,7 @@ struct ConfigurationReader {
 
     private func scalar(_ text: String, line: Int) throws(SettingsError) -> String {
         guard let first = text.first else { return "" }
-        if first == "\"" || first == "'" { return try quoted(text, by: first, line: line) }
+        if first == "\"" || first == "'" { return try unquoted(text, by: first, line: line) }
         if "{}[]&*!|>%@`".contains(first) { throw problem(line, "a value that starts with \(first); quote it") }
         // What is meant as another key must not become part of a value.
         if text.contains(": ") || text.hasSuffix(":") { throw problem(line, "a value with a colon; quote it") }
@@ -172,7 +172,7 @@ struct ConfigurationReader {
         return text
     }
 
-    private func quoted(_ text: String, by quote: Character, line: Int) throws(SettingsError) -> String {
+    private func unquoted(_ text: String, by quote: Character, line: Int) throws(SettingsError) -> String {
         guard text.count >= 2, text.last == quote else { throw problem(line, "a quote that is not closed") }
         let inner = text.dropFirst().dropLast()
         if quote == "\"" {

@@ -19,7 +19,7 @@ enum REXRayKey {
 
     /// What every file of REX-Ray's says by saying nothing: containers get a directory within each volume. Source:
     /// REX-Ray's user guide, `linux.volume.rootPath`.
-    static let defaults: [(setting: Setting, text: String)] = [(.volumeRootPath, "/data")]
+    static let rootPath = "/data"
 
     /// The module that there is without being named; Docker knows it as `rexray`.
     static let defaultModule = "default-docker"
@@ -179,18 +179,15 @@ enum REXRayPlace {
         } else if path.first == "modules", path.count > 2, let name = rest.first {
             self.init(module: name, rest.dropFirst(), rank: rank)
         } else if path.starts(with: Self.services), path.count > 4 {
-            let key = path.dropFirst(4)
-            let operation = Self.operation(key)
-            self = .service(
-                path[path.startIndex + 3], operation,
-                rank: rank + Self.serviceRank - (operation == key ? 0 : Self.nameRank))
+            let (key, rank) = Self.operation(path.dropFirst(4), rank: rank + Self.serviceRank)
+            self = .service(path[path.startIndex + 3], key, rank: rank)
         } else if path.starts(with: Self.services.dropLast()), path.count > 3,
             !Self.ofServer.contains(path[path.startIndex + 2])
         {
             self.init(path.dropFirst(2), rank: rank + Self.serverRank)
         } else {
-            let operation = Self.operation(path)
-            self = .plain(operation, rank: operation == path ? rank : rank - Self.nameRank)
+            let (key, rank) = Self.operation(path, rank: rank)
+            self = .plain(key, rank: rank)
         }
     }
 
@@ -199,12 +196,14 @@ enum REXRayPlace {
         if isScope { self.init(path, rank: rank + Self.moduleRank) } else { self = .module(name, path) }
     }
 
-    /// The older, short form of what an operation is told.
-    private static func operation(_ path: ArraySlice<String>) -> ArraySlice<String> {
+    /// What an operation is told by its newer, long name, under the older, short one, before which it comes.
+    private static func operation(
+        _ path: ArraySlice<String>, rank: Int
+    ) -> (path: ArraySlice<String>, rank: Int) {
         let inner = path.first == "libstorage" ? path.dropFirst() : path
-        guard inner.starts(with: integration), inner.count > integration.count else { return path }
+        guard inner.starts(with: integration), inner.count > integration.count else { return (path, rank) }
         let rest = inner.dropFirst(integration.count)
-        return ["volume"] + (rest.first == "operations" ? rest.dropFirst() : rest)
+        return (["volume"] + (rest.first == "operations" ? rest.dropFirst() : rest), rank - nameRank)
     }
 }
 

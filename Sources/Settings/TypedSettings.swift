@@ -28,7 +28,7 @@ extension Settings {
     public var zone: String { self[.zone].text }
     public var instance: String { self[.instance].text }
     /// `nil` for an instance without limits.
-    public var instanceType: String? { self[.instanceType].text.isEmpty ? nil : self[.instanceType].text }
+    public var instanceType: String? { optional(.instanceType) }
     /// `off`, `on` or `promise`.
     public var performance: String { self[.performance].text }
 
@@ -37,14 +37,14 @@ extension Settings {
     public var volumeIops: Int? { integer(.volumeIops) }
     public var fsType: String { self[.fsType].text }
     /// `nil` for the filesystem's own.
-    public var mountOptions: String? { self[.mountOptions].text.isEmpty ? nil : self[.mountOptions].text }
+    public var mountOptions: String? { optional(.mountOptions) }
     public var allowsAnonymousVolumes: Bool { self[.anonymousVolumes].text == "allow" }
     /// `allow`, `refuse` or `ignore`.
     public var dockerCreate: String { self[.dockerCreate].text }
     /// `allow`, `refuse` or `ignore`.
     public var dockerRemove: String { self[.dockerRemove].text }
     /// `nil` for all of a volume.
-    public var volumeRootPath: String? { self[.volumeRootPath].text.isEmpty ? nil : self[.volumeRootPath].text }
+    public var volumeRootPath: String? { optional(.volumeRootPath) }
     public var mountPreempt: Bool { self[.mountPreempt].text == "true" }
     public var detachLinger: Duration { duration(.detachLinger) }
     public var attachTimeout: Duration { duration(.attachTimeout) }
@@ -57,20 +57,20 @@ extension Settings {
     public var fastRestoreOptimizingTime: Duration { duration(.fastRestoreOptimizingTime) }
     public var fastRestoreDisablingTime: Duration { duration(.fastRestoreDisablingTime) }
     /// `nil` for AWS' own.
-    public var s3Endpoint: String? { self[.s3Endpoint].text.isEmpty ? nil : self[.s3Endpoint].text }
+    public var s3Endpoint: String? { optional(.s3Endpoint) }
     public var s3Region: String { self[.s3Region].text }
     /// `nil` for the machine's.
-    public var s3Authorities: String? { self[.s3Authorities].text.isEmpty ? nil : self[.s3Authorities].text }
+    public var s3Authorities: String? { optional(.s3Authorities) }
     /// `nil` for what AWS' own settings say.
-    public var ec2Endpoint: String? { self[.ec2Endpoint].text.isEmpty ? nil : self[.ec2Endpoint].text }
+    public var ec2Endpoint: String? { optional(.ec2Endpoint) }
     /// `nil` for what AWS' own settings say.
-    public var ec2Profile: String? { self[.ec2Profile].text.isEmpty ? nil : self[.ec2Profile].text }
+    public var ec2Profile: String? { optional(.ec2Profile) }
     /// `nil` for what AWS' own settings say.
     public var awsAccessKey: (id: String, secret: String)? {
         self[.awsAccessKey].text.isEmpty ? nil : (self[.awsAccessKey].text, self[.awsSecretKey].text)
     }
     /// `nil` for the account's own.
-    public var ec2KmsKey: String? { self[.ec2KmsKey].text.isEmpty ? nil : self[.ec2KmsKey].text }
+    public var ec2KmsKey: String? { optional(.ec2KmsKey) }
     /// `nil` for none.
     public var ec2Tag: (key: String, value: String)? {
         let parts = self[.ec2Tag].text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -85,6 +85,7 @@ extension Settings {
     public var logLevel: String { self[.logLevel].text }
     public var lanes: Int { integer(.lanes) ?? 4 }
 
+    private func optional(_ setting: Setting) -> String? { self[setting].text.isEmpty ? nil : self[setting].text }
     private func words(_ setting: Setting) -> [String] { Setting.Kind.words(self[setting].text) }
     private func integer(_ setting: Setting) -> Int? { Int(self[setting].text) }
     private func duration(_ setting: Setting) -> Duration { Setting.Kind.duration(self[setting].text) ?? .zero }

@@ -17,8 +17,7 @@ import Testing
     private static let hypervisor = """
         import os, shutil, subprocess, sys, time, urllib.request, xml.etree.ElementTree as xml
 
-        endpoint, disks, block = sys.argv[1:]
-        SCOPE = "Credential=AKIDANYBODY/20260101/us-east-1/ec2/aws4_request"
+        endpoint, authorization, disks, block = sys.argv[1:]
         shown = {}
 
         def text(item, name):
@@ -27,7 +26,7 @@ import Testing
         def attached():
             request = urllib.request.Request(
                 endpoint, b"Action=DescribeVolumes&Version=2016-11-15",
-                {"Authorization": "AWS4-HMAC-SHA256 %s, SignedHeaders=host, Signature=none" % SCOPE})
+                {"Authorization": authorization})
             volumes = next(e for e in xml.parse(urllib.request.urlopen(request)).iter() if e.tag.endswith("volumeSet"))
             return {text(v, "volumeId"): int(text(v, "size")) << 30 for v in volumes if text(v, "status") == "in-use"}
 
@@ -77,13 +76,13 @@ import Testing
     /// Starts moto, an instance and its hypervisor in the machine, and then the daemon.
     private func begin(_ engine: DockerEngine) async throws {
         let moto = ProcessInfo.processInfo.environment["EBB_MOTO_SERVER"] ?? "moto_server"
-        let scope = "Credential=AKIDANYBODY/20260101/us-east-1/ec2/aws4_request"
+        let authorization = MotoServer.authorization(for: "ec2")
         let instance = try await engine(
             """
             setsid '\(moto)' --host 127.0.0.1 --port 5000 >/run/moto.log 2>&1 </dev/null &
             ask='curl -sSf http://127.0.0.1:5000'
             until $ask/moto-api/ >/dev/null 2>&1; do sleep 0.1; done
-            $ask -H 'Authorization: AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=none' \\
+            $ask -H 'Authorization: \(authorization)' \\
                 -d 'Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1' |
                 sed -n 's,.*<instanceId>\\(.*\\)</instanceId>.*,\\1,p'
             """, within: .seconds(90)
@@ -95,7 +94,7 @@ import Testing
         try await engine(
             """
             mkdir -p \(disks) /run/block && mount --bind /run/block /sys/block
-            setsid python3 \(script) http://127.0.0.1:5000 \(disks) /run/block >/run/hypervisor.log 2>&1 </dev/null &
+            setsid python3 \(script) http://127.0.0.1:5000 '\(authorization)' \(disks) /run/block >/run/hypervisor.log 2>&1 </dev/null &
             """
         ).checked()
         let file = engine.directory.appending("hosts/\(engine.name)/config.yml").string

@@ -17,20 +17,6 @@ import Testing
     /// This machine may be an instance itself.
     private static let alone = ["AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nowhere"]
 
-    /// Starts an instance in zone us-east-1b, and gives its id.
-    private func runInstance(_ moto: MotoServer) async throws -> String {
-        let form =
-            "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1"
-            + "&Placement.AvailabilityZone=us-east-1b"
-        // By the signature's scope the server knows the service and the region.
-        let scope = "Credential=AKIDANYBODY/20260101/us-east-1/ec2/aws4_request"
-        let signature = "Authorization: AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=none"
-        let answer = try await runCommand("curl", ["-sSf", "-H", signature, "-d", form, moto.endpoint])
-        try #require(answer.status == 0, "\(answer)")
-        let id = answer.output.split(separator: "<instanceId>").dropFirst().first?.split(separator: "<").first
-        return String(try #require(id))
-    }
-
     private static let file = """
         rexray:
           logLevel: warn
@@ -60,7 +46,7 @@ import Testing
     private func withEC2(
         on moto: MotoServer, _ arguments: [String] = [], _ body: (RunningDaemon, RemoteDriver) async throws -> Void
     ) async throws {
-        let instance = try await runInstance(moto)
+        let instance = try await moto.runInstance(in: "us-east-1b")
         let place = [
             "--driver", "ec2", "--ec2-endpoint", moto.endpoint, "--region", "us-east-1", "--instance", instance,
             "--attach-timeout", "5s",
@@ -100,7 +86,7 @@ import Testing
 
     @Test func whoComesFromREXRayKeepsTheFile() async throws {
         try await withMotoServer { moto in
-            let instance = try await runInstance(moto)
+            let instance = try await moto.runInstance(in: "us-east-1b")
             try await withTemporaryDirectory { directory in
                 let file = directory.appending("config.yml").string
                 let text = Self.file.replacing("ENDPOINT", with: moto.endpoint).replacing("INSTANCE", with: instance)

@@ -19,32 +19,18 @@ import Testing
     private struct GuardedMoto {
         let moto: MotoServer
 
-        /// - Returns: the text of the element of that name in the answer.
-        @discardableResult
-        func ask(_ service: String, _ fields: [String: String], element: String? = nil) async throws -> String {
-            let scope = "Credential=AKIDANYBODY/20260101/us-east-1/\(service)/aws4_request"
-            let signature = "Authorization: AWS4-HMAC-SHA256 \(scope), SignedHeaders=host, Signature=none"
-            let form = fields.sorted { $0.key < $1.key }.flatMap { ["--data-urlencode", "\($0.key)=\($0.value)"] }
-            let answer = try await runCommand("curl", ["-sSf", "-H", signature] + form + [moto.endpoint])
-            try #require(answer.status == 0, "\(answer)")
-            guard let element else { return answer.output }
-            let found = answer.output.split(separator: "<\(element)>").dropFirst().first?.split(separator: "<").first
-            return String(try #require(found))
-        }
-
         /// A user who may do what the policy says, and nothing else.
         func user(policy: String) async throws -> AWSCredentials {
             let user = ["UserName": "ebb", "Version": "2010-05-08"]
-            try await ask("iam", user.merging(["Action": "CreateUser"]) { $1 })
-            try await ask(
-                "iam",
-                user.merging(["Action": "PutUserPolicy", "PolicyName": "ebb", "PolicyDocument": policy]) { $1 })
-            let key = try await ask("iam", user.merging(["Action": "CreateAccessKey"]) { $1 })
-            func element(_ name: String) throws -> String {
-                String(try #require(key.split(separator: "<\(name)>").dropFirst().first?.split(separator: "<").first))
+            func ask(_ action: [String: String]) async throws -> String {
+                try await moto.ask("iam", user.merging(action) { $1 })
             }
+            _ = try await ask(["Action": "CreateUser"])
+            _ = try await ask(["Action": "PutUserPolicy", "PolicyName": "ebb", "PolicyDocument": policy])
+            let key = try await ask(["Action": "CreateAccessKey"])
             return AWSCredentials(
-                accessKeyID: try element("AccessKeyId"), secretAccessKey: try element("SecretAccessKey"))
+                accessKeyID: try MotoServer.element("AccessKeyId", of: key),
+                secretAccessKey: try MotoServer.element("SecretAccessKey", of: key))
         }
 
         func beginChecking() async throws {
@@ -82,13 +68,7 @@ import Testing
     @Test func thePolicyOfTheDocumentIsEnoughAndNoMore() async throws {
         let policy = try Self.documentedPolicy()
         try await withGuardedMoto { moto in
-            let instance = InstanceID(
-                try await moto.ask(
-                    "ec2",
-                    [
-                        "Action": "RunInstances", "Version": "2016-11-15", "ImageId": "ami-12c6146b", "MinCount": "1",
-                        "MaxCount": "1", "Placement.AvailabilityZone": "us-east-1a",
-                    ], element: "instanceId"))
+            let instance = InstanceID(try await moto.moto.runInstance(in: "us-east-1a"))
             let credentials = try await moto.user(policy: policy.text)
             try await moto.beginChecking()
             let way = CountingWay()

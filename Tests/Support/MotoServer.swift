@@ -71,6 +71,45 @@ public final class MotoServer: Sendable {
         if kill(pid, signal.rawValue) < 0, errno != ESRCH { throw Errno(rawValue: errno) }
     }
 
+    /// By whose scope it knows the service and the region; it looks at no signature unless it is told to.
+    public static func authorization(for service: String) -> String {
+        "AWS4-HMAC-SHA256 Credential=AKIDANYBODY/20260101/us-east-1/\(service)/aws4_request, "
+            + "SignedHeaders=host, Signature=none"
+    }
+
+    /// Asks it for an action of a Query API, and gives the answer.
+    @discardableResult
+    public func ask(_ service: String, _ fields: [String: String]) async throws -> String {
+        let header = ["-H", "Authorization: " + Self.authorization(for: service)]
+        let form = fields.sorted { $0.key < $1.key }.flatMap { ["--data-urlencode", "\($0.key)=\($0.value)"] }
+        let answer = try await runCommand("curl", ["-sSf"] + header + form + [endpoint])
+        if answer.status != 0 { throw Refused(answer: "\(answer)") }
+        return answer.output
+    }
+
+    /// Starts an instance of an image that it has, and gives its id.
+    public func runInstance(in zone: String) async throws -> String {
+        let answer = try await ask(
+            "ec2",
+            [
+                "Action": "RunInstances", "Version": "2016-11-15", "ImageId": "ami-12c6146b", "MinCount": "1",
+                "MaxCount": "1", "Placement.AvailabilityZone": zone,
+            ])
+        return try Self.element("instanceId", of: answer)
+    }
+
+    /// The text of the first element of that name.
+    public static func element(_ name: String, of answer: String) throws -> String {
+        let found = answer.split(separator: "<\(name)>").dropFirst().first?.split(separator: "<").first
+        guard let found else { throw Refused(answer: answer) }
+        return String(found)
+    }
+
+    public struct Refused: Error, CustomStringConvertible {
+        public let answer: String
+        public var description: String { "moto answers \(answer)" }
+    }
+
     /// Kills it, and waits until it has ended.
     public func stop() async throws {
         try keeperInput.close()

@@ -47,6 +47,14 @@ public final class Cut: ChangedBlocks {
     private let owner = Mutex<VolumeBlocks?>(nil)
     let progressState = Mutex(CutProgress(doneBlocks: 0, totalBlocks: nil))
 
+    /// Opens one that another process has made; `nil` for one of another boot, which has lost what was not durable.
+    static func open(
+        at place: CutDirectory, boot: String, store: VolumeStore, buffers: BlockBufferPool
+    ) throws(Errno) -> Cut? {
+        guard let record = try place.readRecord(), record.boot == boot else { return nil }
+        return try Cut(place, record, store: store, buffers: buffers)
+    }
+
     /// Opens a cut that has been made.
     init(
         _ directory: CutDirectory, _ record: CutRecord, store: VolumeStore, buffers: BlockBufferPool

@@ -234,18 +234,14 @@ public final class TrackedVolumes: Sendable {
 
     private func openCuts(at place: CutDirectory) throws(Errno) -> [Cut] {
         guard try !place.isDetached() else {
-            // One of another boot that could not be removed has lost what was not durable.
-            guard let record = try place.readRecord(), record.boot == boot else { return [] }
-            return [try Cut(place, record, store: store, buffers: buffers)]
+            return try Cut.open(at: place, boot: boot, store: store, buffers: buffers).map { [$0] } ?? []
         }
         let volume = try open(place.volume)
         let cuts = try volume.controlling { () throws(Errno) in
             unsafe volume.tracking.cuts.filter { $0.name == place.cut }
         }
         // One that the volume could not open says why.
-        if cuts.isEmpty, let record = try place.readRecord(), record.boot == boot {
-            _ = try Cut(place, record, store: store, buffers: buffers)
-        }
+        if cuts.isEmpty { _ = try Cut.open(at: place, boot: boot, store: store, buffers: buffers) }
         return cuts
     }
 
@@ -278,7 +274,8 @@ public final class TrackedVolumes: Sendable {
 
     /// Removes cuts that nothing names, or that belong to another boot, and tracking without a volume.
     ///
-    /// What cannot be read stays, for it costs its own volume or snapshot alone: whoever opens that is told.
+    /// What cannot be read stays, for it costs its own volume or snapshot alone: whoever opens that is told. What cannot be
+    /// removed is tried again at the next start.
     private func sweep() throws(Errno) {
         for place in try CutDirectory.all(in: store.directory) {
             do throws(Errno) { if try !isInProgress(place) { try place.remove() } } catch { continue }

@@ -105,8 +105,7 @@ public final class VolumeBlocks: Sendable {
         _ place: CutDirectory, _ store: VolumeStore, boot: String, _ buffers: BlockBufferPool
     ) throws(Errno) -> Cut? {
         do throws(Errno) {
-            guard let record = try place.readRecord(), record.boot == boot else { return nil }
-            return try Cut(place, record, store: store, buffers: buffers)
+            return try Cut.open(at: place, boot: boot, store: store, buffers: buffers)
         } catch {
             if error.isOfProcess { throw error }
             return nil
