@@ -117,6 +117,7 @@ import Testing
         try await engine.createVolume("kept", "size=1")
         try await engine.startContainer("keeper", "kept:/data")
         try await engine.killWorker()
+        #expect(try await eventually { try await engine.inspect("kept", ".Name") == "kept" }, "the next worker answers")
         try await engine.docker("cp", "/proc/self/status", "keeper:/data/status").checked()
         try await Task.sleep(for: .milliseconds(2500))  // Longer than the linger.
         #expect(try await engine.hasMounted("kept"))

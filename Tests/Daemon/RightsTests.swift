@@ -16,8 +16,9 @@ import Testing
     @Test func withoutDevFuseADaemonSaysSoAndEnds() async throws {
         try await withTemporaryDirectory { home in
             let daemon = try await runToDeadline([
-                "unshare", "--mount", "sh", "-c", #"mount -t tmpfs none /dev && exec "$@""#, "sh",
-                BuiltPrograms.ebbd.string, "--home", home.string,
+                "unshare", "--mount", "bash", "-c",
+                ". '\(projectDirectory)/scripts/lib/engine.sh'; leave_volumes; mount -t tmpfs none /dev && exec \"$@\"",
+                "bash", BuiltPrograms.ebbd.string, "--home", home.string,
             ])
             #expect(daemon.exitCode == 1, "\(daemon)")
             #expect(daemon.errors.contains("/dev/fuse"), "\(daemon)")

@@ -21,7 +21,7 @@ import Testing
                 FilePath(path).appending("data"),
                 [
                     "--rw=randwrite", "--bsrange=4k-64k", "--iodepth=16", "--verify=crc32c", "--verify_state_save=0",
-                    "--size=64M", "--loops=1000", "--runtime=6",
+                    "--size=64M", "--loops=1000", "--runtime=12",
                 ], log: logPath)
             var killed: Set<Int32> = []
             let end = try await withCleanup({ try await fio.kill() }) {

@@ -6,7 +6,8 @@ import Testing
 
 /// The driver against moto through a proxy on which much goes wrong: everything is done once, and nothing is left.
 @Suite(.timeLimit(.minutes(5))) struct FaultTests {
-    @Test(arguments: [1, 2, 3_117_546_078_713_655_795])
+    /// One seed after the other: what waits for moto for longer than a request's time is one more fault.
+    @Test(.serialized, arguments: [1, 2, 3_117_546_078_713_655_795])
     func everythingIsDoneOnce(seed: UInt64) async throws {
         let region = try await MotoRegion.shared()
         let plain = try region.driver()
@@ -15,8 +16,8 @@ import Testing
         try await FaultProxy.with(portOfServer: region.moto.port, seed: seed) { proxy in
             let driver = try region.driver {
                 $0.endpoint = proxy.endpoint
-                $0.limits.requestTime = .seconds(2)
-                $0.limits.callTime = .seconds(30)
+                $0.limits.requestTime = .seconds(4)
+                $0.limits.callTime = .seconds(120)
                 $0.limits.consistencyTime = .seconds(3)
             }
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -15,7 +15,12 @@ struct MotoRegion: Sendable {
 
     static func shared() async throws -> MotoRegion { try await region.value }
 
-    private static let region = Task { try MotoRegion(try await MotoServer()) }
+    private static let region = Task {
+        let moto = try await MotoServer()
+        // It loads what it knows of EC2 with the first call, for seconds.
+        _ = try await moto.runInstance(in: "us-east-1a")
+        return try MotoRegion(moto)
+    }
 
     private init(_ moto: MotoServer) throws {
         self.moto = moto
@@ -26,7 +31,7 @@ struct MotoRegion: Sendable {
         // It does what it is told at once, or never.
         access.limits.backoff.first = .milliseconds(20)
         access.limits.consistencyTime = .seconds(2)
-        access.limits.callTime = .seconds(5)
+        access.limits.callTime = .seconds(20)
         access.limits.waitTime = .seconds(20)
         self.access = access
     }

@@ -76,11 +76,22 @@ final class RealStage: Sendable {
     }
 
     func expectClean(_ location: SourceLocation = #_sourceLocation) async throws {
-        #expect(
-            try await shell("grep -c ' \(directory.path)/' /proc/self/mountinfo || true") == "0\n",
-            sourceLocation: location)
-        #expect(try await shell("losetup -a | grep \(directory.path) || true") == "", sourceLocation: location)
-        #expect(try await shell("ls \(directory.path)/dev") == "", sourceLocation: location)
+        let left = try await leftovers
+        #expect(left == "", sourceLocation: location)
+    }
+
+    var isClean: Bool {
+        get async throws { try await leftovers.isEmpty }
+    }
+
+    /// Mounts, loop devices and device nodes.
+    private var leftovers: String {
+        get async throws {
+            try await shell(
+                """
+                grep ' \(directory.path)/' /proc/self/mountinfo; losetup -a | grep \(directory.path); ls \(directory.path)/dev
+                """)
+        }
     }
 }
 
@@ -232,7 +243,8 @@ final class RealStage: Sendable {
             try await Task.sleep(for: .seconds(1))
             #expect(try manager.mounts().contains { $0.mountPoint == mounted.path })
             try await manager.unmount(.name("data"), holder: holder)
-            try await Task.sleep(for: .seconds(2))
+            // An engine's volume goes in the background.
+            _ = try await eventually(within: .seconds(60)) { try await stage.isClean }
             try await stage.expectClean()
             await manager.shutdown()
         }
@@ -249,15 +261,23 @@ final class RealStage: Sendable {
                 "/usr/bin/unshare",
                 arguments: [
                     "-m", "--propagation", "private", "sh", "-c",
-                    "mount --bind \(mounted.path) \(stage.directory.path)/seen; umount \(mounted.path); exec sleep 60",
+                    """
+                    mount --bind \(mounted.path) \(stage.directory.path)/seen; umount \(mounted.path)
+                    touch \(stage.directory.path)/ready; exec sleep 60
+                    """,
                 ], inherited: [])
-            try await Task.sleep(for: .seconds(1))
-            let error = await expectError(.deviceBusy) {
-                try await manager.unmount(.name("data"), holder: .commandLine)
+            try await withCleanup({
+                try container.send(.kill)
+                while try container.poll() == nil { try await Task.sleep(for: .milliseconds(10)) }
+            }) {
+                let ready = stage.directory.path + "/ready"
+                let isReady = try await eventually { FileManager.default.fileExists(atPath: ready) }
+                #expect(isReady)
+                let error = await expectError(.deviceBusy) {
+                    try await manager.unmount(.name("data"), holder: .commandLine)
+                }
+                #expect(error?.message.contains("process \(container.pid)") == true, "\(error!)")
             }
-            #expect(error?.message.contains("process \(container.pid)") == true, "\(error!)")
-            try container.send(.kill)
-            while try container.poll() == nil { try await Task.sleep(for: .milliseconds(10)) }
             try await manager.unmount(.name("data"), holder: .commandLine)
             try await stage.expectClean()
             await manager.shutdown()

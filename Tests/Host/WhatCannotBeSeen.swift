@@ -176,7 +176,8 @@ import Testing
         #expect(await manager.references() == [volume.rawValue: ["A": 1]])
         #expect(stage.machine.mountPoints == [stage.mounts + "/data"])
         stage.machine.see()
-        await stage.pass(.seconds(100))
+        // What the sweep finds is written durably, in real time, before it goes.
+        for _ in 0..<20 where !stage.machine.mountPoints.isEmpty { await stage.pass(.seconds(100)) }
         stage.expectClean()
         await manager.shutdown()
     }
