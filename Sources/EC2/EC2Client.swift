@@ -23,6 +23,8 @@ struct EC2Client: Sendable {
     /// An answer that is none may have been cut off; a page that is no EC2's stays one.
     private static let attemptsForAnAnswer = 3
     private static let attemptsForLostCalls = 4
+    /// One with less time would only tell that there was no time, and not why the one before it failed.
+    private static let shortestAttempt = Duration.milliseconds(100)
 
     /// - Throws: `WireError.invalidEndpoint`.
     init(
@@ -60,7 +62,7 @@ struct EC2Client: Sendable {
                 failure = error
             }
             let pause = limits.backoff.pause(after: attempt, random)
-            guard repeating, clock.uptime() + pause < deadline else { throw failure }
+            guard repeating, clock.uptime() + pause + Self.shortestAttempt < deadline else { throw failure }
             try await clock.sleep(for: pause)
             attempt += 1
         }

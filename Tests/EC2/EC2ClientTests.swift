@@ -59,6 +59,18 @@ import Testing
         #expect((15...60).contains(ec2.actions.count), "\(ec2.actions.count) in a minute")
     }
 
+    /// Why EC2 cannot be reached is told, and not that the last attempt came too late.
+    @Test func noAttemptIsTooShortForAnAnswer() async throws {
+        for seed: UInt64 in 1...200 {
+            let ec2 = PlayedEC2(.cut)
+            let client = try EC2Client(
+                try ec2.access(), transport: ec2, clock: clock, random: SeededRandom(seed: seed))
+            await #expect(throws: StorageError.self) { try await client.send(DescribeAvailabilityZones()) }
+            let shortest = try #require(ec2.times.min())
+            #expect(shortest >= .milliseconds(100), "seed \(seed)")
+        }
+    }
+
     /// Throttled means that nothing was done.
     @Test func whatMustNotBeRepeatedIsAfterThrottling() async throws {
         let ec2 = PlayedEC2(.refused("RequestLimitExceeded", status: 503), .done("DeleteVolume"))

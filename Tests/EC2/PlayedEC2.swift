@@ -38,6 +38,8 @@ final class PlayedEC2: WireTransport {
     struct Asked: Sendable {
         let action: String
         let parameters: [String: String]
+        /// How long an answer is waited for.
+        let time: Duration
     }
 
     /// What comes next, given what is asked and how often that action was asked before.
@@ -56,7 +58,7 @@ final class PlayedEC2: WireTransport {
         _ request: WireRequest, to endpoint: Endpoint, limit: Int, within time: Duration
     ) async throws -> WireAnswer {
         let parameters = request.form
-        let asked = Asked(action: parameters["Action"] ?? "", parameters: parameters)
+        let asked = Asked(action: parameters["Action"] ?? "", parameters: parameters, time: time)
         let before = self.asked.withLock { all in
             defer { all.append(asked) }
             return all.count { $0.action == asked.action }
@@ -67,6 +69,9 @@ final class PlayedEC2: WireTransport {
         case .cut: throw WireError.unreachable(endpoint, reason: "connection reset by peer")
         }
     }
+
+    /// How long each answer was waited for, in order.
+    var times: [Duration] { asked.withLock { $0.map(\.time) } }
 
     /// The actions, in order.
     var actions: [String] { asked.withLock { $0.map(\.action) } }
