@@ -143,7 +143,7 @@ private final class NumberWriter: Sendable {
             }
             return true
         } catch let error as StorageError
-            where [.unavailable, .concurrentSnapshotLimitExceeded, .deadlineExceeded].contains(error.code)
+            where [.unavailable, .concurrentSnapshotLimitExceeded].contains(error.code)
         {
             return false
         }

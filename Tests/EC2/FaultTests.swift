@@ -11,7 +11,7 @@ import Testing
     func everythingIsDoneOnce(seed: UInt64) async throws {
         let region = try await MotoRegion.shared()
         let plain = try region.driver()
-        let instance = try await plain.run(1, in: "us-east-1a")[0]
+        let instance = try await region.run(1, in: "us-east-1a", plain)[0]
         let names = (0..<8).map { "life-\(seed)-\($0)" }
         try await FaultProxy.with(portOfServer: region.moto.port, seed: seed) { proxy in
             let driver = try region.driver {
@@ -72,7 +72,7 @@ import Testing
         let region = try await MotoRegion.shared()
         let way = CountingWay()
         let driver = try region.driver(transport: way) { $0.limits.callTime = .seconds(60) }
-        let instances = try await driver.run(8, in: "us-east-1a")
+        let instances = try await region.run(8, in: "us-east-1a", driver)
         let plain = try region.driver()
         var volumes: [VolumeID] = []
         for _ in 0..<200 {

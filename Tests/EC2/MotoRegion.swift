@@ -15,12 +15,7 @@ struct MotoRegion: Sendable {
 
     static func shared() async throws -> MotoRegion { try await region.value }
 
-    private static let region = Task {
-        let moto = try await MotoServer()
-        // It loads what it knows of EC2 with the first call, for seconds.
-        _ = try await moto.runInstance(in: "us-east-1a")
-        return try MotoRegion(moto)
-    }
+    private static let region = Task { try MotoRegion(try await MotoServer()) }
 
     private init(_ moto: MotoServer) throws {
         self.moto = moto
@@ -47,36 +42,18 @@ struct MotoRegion: Sendable {
 
     /// The driver with three instances in one zone and one in another, that nobody else uses.
     func subject(_ driver: EC2Driver, directory: String) async throws -> ConformanceSubject {
-        let elsewhere = try await driver.run(1, in: "us-east-1b")
+        let elsewhere = try await run(1, in: "us-east-1b", driver)
         return ConformanceSubject(
-            driver: driver, instances: try await driver.run(3, in: "us-east-1a"), elsewhere: elsewhere[0],
+            driver: driver, instances: try await run(3, in: "us-east-1a", driver), elsewhere: elsewhere[0],
             directory: directory, label: "case-\(SystemRandom().hexDigits(8))")
     }
-}
 
-extension EC2Driver {
-    /// Starts instances of an image that moto has.
-    func run(_ count: Int, in zone: ZoneName) async throws -> [Instance] {
-        let answer = try await client.send(
-            RunInstances(
-                imageId: "ami-12c6146b", maxCount: count, minCount: count,
-                placement: .init(availabilityZone: zone.rawValue)))
+    /// Starts instances, without a limit of time: moto loads what it knows of EC2 with the first call.
+    func run(_ count: Int, in zone: String, _ driver: EC2Driver) async throws -> [Instance] {
         var instances: [Instance] = []
-        for item in answer.instancesSet { instances.append(try await instance(InstanceID(item.instanceId))) }
+        for _ in 0..<count {
+            instances.append(try await driver.instance(InstanceID(try await moto.runInstance(in: zone))))
+        }
         return instances
     }
-}
-
-/// The driver starts no instances, its tests do.
-private struct RunInstances: EC2Action {
-    typealias Answer = DescribeInstances.Reservation
-
-    var imageId: String
-    var maxCount: Int
-    var minCount: Int
-    var placement: Placement
-
-    struct Placement: Codable, Sendable { var availabilityZone: String }
-
-    var isRepeatable: Bool { false }
 }

@@ -46,6 +46,7 @@ private final class WatchedProcess: Sendable {
             let random = SeededRandom(seed: seed)
             let store = CountedStore(directory)
             let place = Atomic(0)
+            var deleted: Set<SnapshotID> = []
             let comment: @Sendable () -> Comment = { "seed \(seed), step \(place.load(ordering: .relaxed))" }
             var process = WatchedProcess(store, comment)
             var region = try await TestRegion.open(
@@ -56,7 +57,7 @@ private final class WatchedProcess: Sendable {
                 let dies = random.next() % 4 == 0
                 if dies { process.crash.arm(after: Int(random.next() % 16)) }
                 do {
-                    try await act(region, random)
+                    try await act(region, random, &deleted)
                     if dies || random.next() % 3 == 0 { try await region.driver.finishSnapshotWork() }
                 } catch  where process.crash.hasCome {
                 }
@@ -82,12 +83,12 @@ private final class WatchedProcess: Sendable {
         return blocks
     }
 
-    private func act(_ region: TestRegion, _ random: SeededRandom) async throws {
+    private func act(_ region: TestRegion, _ random: SeededRandom, _ deleted: inout Set<SnapshotID>) async throws {
         let snapshots = try await region.snapshots
         let volumes = try await region.driver.describeVolumes(.all).volumes
         let one = snapshots.isEmpty ? nil : snapshots[Int(random.next() % UInt64(snapshots.count))]
         switch (random.next() % 8, one) {
-        case (0...2, let one?): try await delete(one, in: region)
+        case (0...2, let one?): try await delete(one.id, region, &deleted)
         case (3, let one?) where one.state == .completed:
             _ = try await region.driver.copySnapshot(CopySnapshotRequest(sourceSnapshotID: one.id))
         case (4, let one?) where one.state == .completed:
@@ -103,12 +104,15 @@ private final class WatchedProcess: Sendable {
         }
     }
 
-    /// One that was still `pending` may have been deleted by an earlier step, and goes once its blocks are in the store:
-    /// between the list that it is from and here, too. No other may be gone.
-    private func delete(_ snapshot: Snapshot, in region: TestRegion) async throws {
+    /// What was deleted while it was `pending` stays until its blocks are in the store. It may go between the list that it
+    /// is from and its second deletion; nothing else may.
+    ///
+    /// - Parameter deleted: what was deleted so far.
+    private func delete(_ id: SnapshotID, _ region: TestRegion, _ deleted: inout Set<SnapshotID>) async throws {
+        let mayBeGone = !deleted.insert(id).inserted
         do {
-            try await region.driver.deleteSnapshot(snapshot.id)
-        } catch let error as StorageError where error.code == .snapshotNotFound && snapshot.state == .pending {
+            try await region.driver.deleteSnapshot(id)
+        } catch let error as StorageError where error.code == .snapshotNotFound && mayBeGone {
         }
     }
 

@@ -58,9 +58,9 @@ import Testing
             )
             #expect(volumes.count == Self.count)
             #expect(volumes.last?.name == "volume-10000")
-            #expect(ready - start < .seconds(180))
-            #expect(listed - ready < .seconds(60))
-            #expect(created - listed < .seconds(120))
+            #expect(ready - start < .seconds(60))
+            #expect(listed - ready < .seconds(5))
+            #expect(created - listed < .seconds(30))
             try await region.driver.close()
         }
     }
@@ -75,7 +75,7 @@ import Testing
             }
             times.sort()
             print("create: median \(times[50]), 90 % \(times[90]), longest \(times[99])")
-            #expect(times[50] < .seconds(10))
+            #expect(times[50] < .seconds(1))
             try await region.driver.close()
         }
     }

@@ -80,12 +80,8 @@ final class RealStage: Sendable {
         #expect(left == "", sourceLocation: location)
     }
 
-    var isClean: Bool {
-        get async throws { try await leftovers.isEmpty }
-    }
-
     /// Mounts, loop devices and device nodes.
-    private var leftovers: String {
+    var leftovers: String {
         get async throws {
             try await shell(
                 """
@@ -244,7 +240,7 @@ final class RealStage: Sendable {
             #expect(try manager.mounts().contains { $0.mountPoint == mounted.path })
             try await manager.unmount(.name("data"), holder: holder)
             // An engine's volume goes in the background.
-            _ = try await eventually(within: .seconds(60)) { try await stage.isClean }
+            _ = try await eventually { try await stage.leftovers.isEmpty }
             try await stage.expectClean()
             await manager.shutdown()
         }

@@ -57,9 +57,9 @@ final class Stage: Sendable {
     }
 
     /// Waits, in real time, until something holds that is on its way.
-    func until(_ what: String, _ condition: () -> Bool) async throws {
+    func until(_ what: String, _ condition: () async -> Bool) async throws {
         for _ in 0..<2000 {
-            if condition() { return }
+            if await condition() { return }
             try await Task.sleep(for: .milliseconds(1))
         }
         Issue.record("never: \(what)")

@@ -176,8 +176,10 @@ import Testing
         #expect(await manager.references() == [volume.rawValue: ["A": 1]])
         #expect(stage.machine.mountPoints == [stage.mounts + "/data"])
         stage.machine.see()
-        // What the sweep finds is written durably, in real time, before it goes.
-        for _ in 0..<20 where !stage.machine.mountPoints.isEmpty { await stage.pass(.seconds(100)) }
+        await stage.pass(.seconds(40))
+        // What the sweep finds is written durably, in real time.
+        try await stage.until("the reference is dropped") { await manager.references().isEmpty }
+        await stage.pass(.seconds(60))
         stage.expectClean()
         await manager.shutdown()
     }
