@@ -50,6 +50,20 @@ import Testing
         }
     }
 
+    /// Asked to end while it starts, wherever it is.
+    @Test(arguments: [0, 50, 100, 200, 400, 800])
+    func norBeforeItServes(milliseconds: Int) async throws {
+        try await withTemporaryDirectory { home in
+            do {
+                let daemon = try await RunningDaemon(home: home, within: .milliseconds(milliseconds))
+                try await daemon.stop()
+            } catch is RunningDaemon.DidNotServe {
+                // As most of them.
+            }
+            #expect(try !mountPoints().contains { $0.hasPrefix(home.string) })
+        }
+    }
+
     @Test func aSecondDaemonOnTheSameStateIsRefusedAndNamesTheFirst() async throws {
         try await withDaemon { daemon in
             let second = try await output(of: BuiltPrograms.ebbd, ["--home", daemon.home.string])

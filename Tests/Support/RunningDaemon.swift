@@ -46,8 +46,11 @@ public final class RunningDaemon: Sendable {
         while !FileManager.default.fileExists(atPath: rpcSocket.string) {
             let ended = try process.poll()
             if ended != nil || ContinuousClock.now > deadline {
-                try process.send(.kill)
-                throw DidNotServe(log: try String(contentsOfFile: log.string, encoding: .utf8))
+                // One that is late may have mounted its filesystem, and takes it along when it is asked to end.
+                if ended == nil { try await stop() }
+                // One that has ended before it began has none.
+                let said = FileManager.default.contents(atPath: log.string) ?? Data()
+                throw DidNotServe(log: String(decoding: said, as: UTF8.self))
             }
             try await Task.sleep(for: .milliseconds(20))
         }
